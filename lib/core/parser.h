@@ -1,0 +1,96 @@
+/* Event-stream bytes to events (HTML standard 9.2.5 and 9.2.6), pulled.
+ *
+ * Bytes are fed a slice at a time; each call of runnel__parser_next returns one
+ * thing or MORE. An event that lies whole in one slice is never copied: its
+ * parts point into the slice; several data lines are joined inside it (counted
+ * as moved). What a slice's end cuts goes, on MORE, into the carry (counted as
+ * copied), once. Line ends are LF, CRLF and CR in any mix, split anywhere: a CR
+ * ends its line at once, and an LF that follows is swallowed, in the next slice
+ * too. One BOM at the very start is skipped, also split over slices.
+ *
+ * The id lives in a store of the parser: the one in force is there before its
+ * event is returned, and the one before is kept until the next call, so that a
+ * refused event's id can be taken back. */
+#ifndef RUNNEL_CORE_PARSER_H
+#define RUNNEL_CORE_PARSER_H
+
+#include "buf.h"
+#include "str.h"
+
+struct runnel__parser_rules {
+  size_t event_bytes_max; /* exactly the limit passes */
+  size_t id_bytes_max;
+  size_t type_bytes_max;
+  int drop;         /* oversize events are skipped, DROP returned */
+  int comments;     /* comments are returned */
+  int utf8_replace; /* see runnel.h */
+};
+
+struct runnel__parser_counts {
+  uint64_t bytes;        /* fed */
+  uint64_t bytes_copied; /* to the carry */
+  uint64_t bytes_moved;  /* by joins */
+  uint64_t events;
+  uint64_t comments; /* listened to or not */
+  uint64_t drops;    /* oversize events and comments */
+};
+
+struct runnel__parser; /* embedded in a stream; fields at the end */
+
+/* `mem` and `rules` must outlive the parser. */
+void runnel__parser_init(struct runnel__parser *parser, struct runnel__mem *mem,
+                         const struct runnel__parser_rules *rules);
+void runnel__parser_deinit(struct runnel__parser *parser);
+
+/* A new connection: input and a cut event are forgotten, a refused event is too
+ * (its id stays taken back), a BOM may come again. The id in force stays. */
+void runnel__parser_restart(struct runnel__parser *parser);
+
+/* Hands a slice over, only when the last one is used up. It is written to and
+ * must stay until MORE (or be kept, see below). `slack` bytes past its end may
+ * be read but not written (0 is always right). */
+void runnel__parser_feed(struct runnel__parser *parser, char *bytes, size_t len,
+                         size_t slack);
+
+/* Returns an enum runnel_parsed; fills *event with what runnel.h says there; or
+ * RUNNEL_ETOOBIG (event with rule FAIL, id, type; runnel__parser_why tells
+ * which) or RUNNEL_ENOMEM, for good until restart. Slices stay valid until the
+ * next call. A retry value saturates at INT64_MAX. */
+int runnel__parser_next(struct runnel__parser *parser,
+                        struct runnel_event *event);
+
+/* The EVENT just returned was refused: the next runnel__parser_next returns it
+ * again. Until then the id before it is in force. */
+void runnel__parser_refuse(struct runnel__parser *parser,
+                           const struct runnel_event *event);
+
+/* The id in force, NUL-terminated; "" if none. */
+struct runnel__str runnel__parser_id(const struct runnel__parser *parser);
+
+/* 1 if the item just returned changed the id in force to another value. */
+int runnel__parser_id_changed(const struct runnel__parser *parser);
+
+/* Replaces the id in force. 0, RUNNEL_ETOOBIG, RUNNEL_ENOMEM. The pending id of
+ * an unfinished block is not touched. */
+int runnel__parser_set_id(struct runnel__parser *parser, struct runnel__str id);
+
+/* Bytes of the unfinished block so far: joined data, or at least 1 if any field
+ * line or part of a line other than a comment stands in it. 0: at a border. */
+size_t runnel__parser_unfinished(const struct runnel__parser *parser);
+
+/* What was too big, after RUNNEL_ETOOBIG: "event over 16777216 bytes". Writes
+ * at most size - 1 bytes and a NUL. */
+void runnel__parser_why(const struct runnel__parser *parser, char *dst,
+                        size_t size);
+
+/* Bytes held now (carry, stores beyond the id are not counted). */
+size_t runnel__parser_held(const struct runnel__parser *parser);
+
+/* To keep a slice that is not used up, e.g. in a pause: puts what is cut into
+ * the carry and returns in *low the first byte that is still needed (a refused
+ * event's bytes, or the rest of the slice; equal to the slice's end when
+ * nothing is). The caller copies everything from there on, then says where to.
+ * 0 or RUNNEL_ENOMEM, and then nothing changed. */
+int runnel__parser_keep(struct runnel__parser *parser, char **low);
+void runnel__parser_moved(struct runnel__parser *parser, const char *from,
+                          char *to, size_t slack);
