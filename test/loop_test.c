@@ -1,0 +1,589 @@
+/* The libuv world as a whole (lib/net/loop.c, resolve.c, inbox.c): alarm,
+ * turns, posts, look-ups, closing, forking. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../lib/net/loop.h"
+#include "../lib/net/resolve.h"
+#include "rig.h"
+
+int runnel__test_loop(void);
+
+/* Alarm and turns --------------------------------------------------------- */
+
+static void test_the_last_alarm_asked_for_holds(void **state) {
+  (void)state;
+  struct rig rig;
+  rig_open(&rig, 0);
+  const struct runnel__world_ops *ops = rig.world->ops;
+  int64_t start = ops->now_ms(rig.world);
+  ops->wake_at(rig.world, start + 3600000);
+  ops->wake_at(rig.world, start + 5);
+  assert_int_equal(rig.alarms, 0);
+  RIG_UNTIL(&rig, rig.alarms);
+  assert_true(ops->now_ms(rig.world) >= start + 5);
+  ops->wake_at(rig.world, start);
+  assert_int_equal(rig.alarms, 1); /* never from inside the ask */
+  ops->wake_at(rig.world, RUNNEL__NEVER);
+  assert_false(rig_spins(&rig));
+  assert_int_equal(rig.alarms, 1);
+  ops->wake_at(rig.world, INT64_MIN);
+  RIG_UNTIL(&rig, rig.alarms == 2);
+  ops->wake_at(rig.world, RUNNEL__NEVER - 1);
+  assert_false(rig_spins(&rig));
+  rig_close(&rig);
+}
+
+static void wake_again(struct rig *rig) {
+  rig->world->ops->wake_at(rig->world, 0);
+}
+
+static void test_an_alarm_always_due_starves_nobody(void **state) {
+  (void)state;
+  struct rig rig;
+  struct ear ear;
+  rig_open(&rig, 0);
+  int fd = rig_pair(&rig, &ear);
+  rig.on_alarm = wake_again;
+  rig.world->ops->wake_at(rig.world, rig.world->ops->now_ms(rig.world) + 1);
+  RIG_UNTIL(&rig, rig.alarms);
+  rig.world->ops->listen(ear.link, 1);
+  assert_int_equal(send(fd, "x", 1, 0), 1);
+  RIG_UNTIL(&rig, ear.got);
+  int alarms = rig.alarms;
+  uv_run(&rig.loop, UV_RUN_NOWAIT);
+  assert_int_equal(rig.alarms, alarms + 1); /* once a turn */
+  rig.world->ops->hang_up(ear.link);
+  close(fd);
+  rig_close(&rig);
+}
+
+static void stop_keeping(struct rig *rig) {
+  rig->world->ops->keep(rig->world, 0);
+}
+
+static void test_the_loop_lives_while_kept(void **state) {
+  (void)state;
+  struct rig rig;
+  struct ear ear;
+  rig_open(&rig, 0);
+  int fd = rig_pair(&rig, &ear);
+  rig.world->ops->listen(ear.link, 1);
+  rig.on_alarm = stop_keeping;
+  rig.world->ops->wake_at(rig.world, rig.world->ops->now_ms(rig.world) + 2);
+  assert_int_equal(uv_run(&rig.loop, UV_RUN_DEFAULT), 0);
+  assert_int_equal(rig.alarms, 1);
+  assert_int_equal(uv_loop_alive(&rig.loop), 0);
+  rig.world->ops->hang_up(ear.link);
+  close(fd);
+  rig_close(&rig);
+}
+
+static void test_clocks_and_randomness(void **state) {
+  (void)state;
+  struct rig rig;
+  rig_open(&rig, 0);
+  const struct runnel__world_ops *ops = rig.world->ops;
+  int64_t before = ops->now_ms(rig.world);
+  assert_true(ops->now_ms(rig.world) >= before);
+  assert_true(ops->wall_s(rig.world) > INT64_C(1600000000));
+  uint64_t ones = 0;
+  uint64_t all = UINT64_MAX;
+  for (int i = 0; i < 200; i++) {
+    uint64_t drawn = ops->random(rig.world);
+    ones |= drawn;
+    all &= drawn;
+  }
+  assert_true(ones == UINT64_MAX && all == 0);
+  rig_close(&rig);
+}
+
+/* Posts ------------------------------------------------------------------- */
+
+enum { POSTERS = 4, POSTS = 1000 };
+
+struct poster {
+  struct rig *rig;
+  pthread_t thread;
+  size_t sent;
+  size_t heard;
+  int failed;
+};
+
+struct posted {
+  struct poster *from;
+  size_t number;
+};
+
+static void hear_post(struct runnel_client *owner, void *user) {
+  struct posted *posted = user;
+  struct poster *from = posted->from;
+  assert_ptr_equal((void *)owner, (void *)from->rig);
+  assert_int_equal(posted->number, from->heard);
+  from->heard++;
+  free(posted);
+}
+
+static void *post_many(void *arg) {
+  struct poster *poster = arg;
+  for (; poster->sent < POSTS; poster->sent++) {
+    struct posted *posted = malloc(sizeof *posted);
+    if (posted == NULL)
+      break;
+    posted->from = poster;
+    posted->number = poster->sent;
+    if (poster->rig->world->ops->post(poster->rig->world, hear_post, posted))
+      poster->failed = 1;
+  }
+  return NULL;
+}
+
+static void test_posts_of_a_thread_run_in_order(void **state) {
+  (void)state;
+  struct rig rig;
+  struct poster posters[POSTERS];
+  memset(posters, 0, sizeof posters);
+  rig_open(&rig, 0);
+  for (size_t i = 0; i < POSTERS; i++) {
+    posters[i].rig = &rig;
+    assert_int_equal(
+        pthread_create(&posters[i].thread, NULL, post_many, &posters[i]), 0);
+  }
+  for (size_t i = 0; i < POSTERS; i++) {
+    RIG_UNTIL(&rig, posters[i].heard == POSTS);
+    pthread_join(posters[i].thread, NULL);
+    assert_int_equal(posters[i].failed, 0);
+  }
+  rig_close(&rig);
+}
+
+static void count_post(struct runnel_client *owner, void *user) {
+  (void)owner;
+  ++*(int *)user;
+}
+
+static void post_again(struct runnel_client *owner, void *user) {
+  struct rig *rig = (struct rig *)(void *)owner;
+  ++*(int *)user;
+  rig->world->ops->post(rig->world, post_again, user);
+}
+
+static void close_by_post(struct runnel_client *owner, void *user) {
+  struct rig *rig = (struct rig *)(void *)owner;
+  rig->world->ops->post(rig->world, count_post, user);
+  rig->world->ops->close(rig->world);
+  rig->world->ops->post(rig->world, count_post, user);
+  rig->world = NULL;
+}
+
+static void test_a_post_that_posts_waits_its_turn(void **state) {
+  (void)state;
+  struct rig rig;
+  int count = 0;
+  rig_open(&rig, 0);
+  rig.world->ops->post(rig.world, post_again, &count);
+  for (int turns = 1; turns < 5; turns++) {
+    uv_run(&rig.loop, UV_RUN_NOWAIT);
+    assert_true(count <= turns);
+  }
+  RIG_UNTIL(&rig, count > 5);
+  rig_close(&rig);
+}
+
+static void test_posts_are_dropped_by_close(void **state) {
+  (void)state;
+  struct rig rig;
+  int count = 0;
+  rig_open(&rig, 0);
+  atomic_store(&rig.left, 0);
+  assert_int_equal(rig.world->ops->post(rig.world, count_post, &count),
+                   RUNNEL_ENOMEM);
+  atomic_store(&rig.left, -1);
+  rig.world->ops->post(rig.world, close_by_post, &count);
+  rig.world->ops->post(rig.world, count_post, &count);
+  RIG_UNTIL(&rig, rig.closed);
+  assert_int_equal(count, 0);
+  rig_close(&rig);
+}
+
+/* Look-ups ---------------------------------------------------------------- */
+
+static void look_up(struct rig *rig, struct answer *answer, const char *host) {
+  memset(answer, 0, sizeof *answer);
+  assert_non_null(rig->world->ops->resolve(rig->world, host, answer));
+  assert_int_equal(answer->heard, 0);
+  RIG_UNTIL(rig, answer->heard);
+  assert_int_equal(answer->heard, 1);
+}
+
+static void test_names_and_literals_resolve(void **state) {
+  (void)state;
+  static const uint8_t loopback[4] = {127, 0, 0, 1};
+  struct rig rig;
+  struct answer answer;
+  rig_open(&rig, 0);
+  look_up(&rig, &answer, "localhost");
+  assert_int_equal(answer.code, RUNNEL_OK);
+  assert_in_range(answer.len, 1, RUNNEL__ADDRS_MAX);
+  assert_int_equal(answer.addrs[0].port, 0);
+  look_up(&rig, &answer, "127.0.0.1");
+  assert_int_equal(answer.code, RUNNEL_OK);
+  assert_int_equal(answer.len, 1);
+  assert_int_equal(answer.addrs[0].v6, 0);
+  assert_memory_equal(answer.addrs[0].ip, loopback, 4);
+  look_up(&rig, &answer, "fe80::1%1");
+  assert_int_equal(answer.len, 1);
+  assert_int_equal(answer.addrs[0].v6, 1);
+  assert_int_equal(answer.addrs[0].zone, 1);
+  rig_close(&rig);
+}
+
+/* An empty label cannot be asked of any server. */
+static void test_a_name_that_cannot_exist(void **state) {
+  (void)state;
+  struct rig rig;
+  struct answer answer;
+  rig_open(&rig, 0);
+  look_up(&rig, &answer, "no..such");
+  assert_int_equal(answer.code, RUNNEL_ERESOLVE);
+  assert_true(answer.native != 0);
+  assert_int_equal(answer.len, 0);
+  rig_close(&rig);
+}
+
+static void test_more_look_ups_than_threads(void **state) {
+  (void)state;
+  static struct answer answers[100];
+  struct rig rig;
+  rig_open(&rig, 0);
+  memset(answers, 0, sizeof answers);
+  for (size_t i = 0; i < 100; i++)
+    assert_non_null(
+        rig.world->ops->resolve(rig.world, "127.0.0.1", &answers[i]));
+  for (size_t i = 0; i < 100; i++) {
+    RIG_UNTIL(&rig, answers[i].heard);
+    assert_int_equal(answers[i].code, RUNNEL_OK);
+  }
+  rig_close(&rig);
+}
+
+/* Some are dropped while they wait, some while they run, some when done. */
+static void test_dropped_look_ups_are_not_heard(void **state) {
+  (void)state;
+  static struct answer answers[100];
+  struct runnel__lookup *lookups[100];
+  struct rig rig;
+  rig_open(&rig, 0);
+  memset(answers, 0, sizeof answers);
+  for (size_t i = 0; i < 100; i++)
+    lookups[i] = rig.world->ops->resolve(rig.world, "localhost", &answers[i]);
+  for (size_t i = 0; i < 99; i++)
+    rig.world->ops->drop(lookups[i]);
+  RIG_UNTIL(&rig, answers[99].heard);
+  for (size_t i = 0; i < 99; i++)
+    assert_int_equal(answers[i].heard, 0);
+  rig_close(&rig);
+}
+
+static void test_close_waits_for_no_look_up(void **state) {
+  (void)state;
+  for (int round = 0; round < 50; round++) {
+    struct rig rig;
+    struct answer answer = {0};
+    struct runnel__lookup *lookups[3];
+    rig_open(&rig, 0);
+    for (size_t i = 0; i < 3; i++)
+      lookups[i] = rig.world->ops->resolve(rig.world, "localhost", &answer);
+    for (size_t i = 0; i < 3; i++)
+      rig.world->ops->drop(lookups[i]);
+    rig_close(&rig);
+    assert_int_equal(answer.heard, 0);
+  }
+}
+
+/* Making and closing ------------------------------------------------------ */
+
+static void test_no_memory_for_a_world(void **state) {
+  (void)state;
+  struct rig rig;
+  rig_open(&rig, 0);
+  long before = atomic_load(&rig.balance);
+  for (int own = 0; own < 2; own++) {
+    for (int k = 0; k < 2 + own; k++) {
+      struct runnel__world *world = NULL;
+      atomic_store(&rig.left, k);
+      assert_int_equal(
+          runnel__loop_new(&world, &rig.hooks, own ? NULL : &rig.loop),
+          RUNNEL_ENOMEM);
+      assert_null(world);
+      assert_int_equal(atomic_load(&rig.balance), before);
+    }
+  }
+  atomic_store(&rig.left, -1);
+  rig_close(&rig);
+}
+
+static void test_no_descriptors_for_a_world(void **state) {
+  (void)state;
+  struct rig rig;
+  struct rlimit limit;
+  rig_open(&rig, 0);
+  long before = atomic_load(&rig.balance);
+  assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  struct rlimit none = {3, limit.rlim_max};
+  struct runnel__world *world = NULL;
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+  int code = runnel__loop_new(&world, &rig.hooks, NULL);
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  assert_int_equal(code, RUNNEL_ERESOURCE);
+  assert_int_equal(atomic_load(&rig.balance), before);
+  rig_close(&rig);
+}
+
+static void close_in_alarm(struct rig *rig) {
+  rig->world->ops->close(rig->world);
+}
+
+static void test_an_own_loop_runs_and_ends(void **state) {
+  (void)state;
+  struct rig rig;
+  rig_open(&rig, 1);
+  struct runnel__world *world = rig.world;
+  rig.on_alarm = stop_keeping;
+  world->ops->wake_at(world, 0);
+  runnel__loop_run(world);
+  assert_int_equal(rig.alarms, 1);
+  world->ops->keep(world, 1);
+  rig.on_alarm = close_in_alarm;
+  world->ops->wake_at(world, 0);
+  runnel__loop_run(world);
+  assert_int_equal(rig.closed, 1);
+  rig.world = NULL;
+  rig_close(&rig);
+}
+
+static void test_close_comes_after_links_that_were_hung_up(void **state) {
+  (void)state;
+  struct rig rig;
+  struct ear ears[3];
+  struct runnel__target target;
+  rig_open(&rig, 0);
+  int listener = rig_listen(&target);
+  rig_connect(&rig, &ears[0], &target);
+  rig_connect(&rig, &ears[1], &target);
+  memset(target.addr.ip, 255, 4);
+  rig_connect(&rig, &ears[2], &target);
+  for (size_t i = 0; i < 3; i++)
+    rig.world->ops->hang_up(ears[i].link);
+  rig_close(&rig);
+  for (size_t i = 0; i < 3; i++)
+    assert_int_equal(ears[i].up + ears[i].down, 0);
+  close(listener);
+}
+
+/* Forked children --------------------------------------------------------- */
+
+/* What is alive at the fork: a link that listens with bytes unsent, one that is
+ * connecting, one hung up, an alarm, a post, a look-up that waits.
+ *
+ * The look-up is kept from a thread until the child is gone, and these tests
+ * come first in their group: a thread that is inside malloc at the fork would
+ * leave a sanitizer's allocator locked in the child for ever (the C library's
+ * own is not). */
+struct scene {
+  struct rig rig;
+  struct ear open;
+  struct ear dialing;
+  struct ear hung_up;
+  struct answer answer;
+  struct answer after; /* asked for after the fork */
+  struct runnel__target target;
+  int listener;
+  int fd;
+  int posts;
+  long left_over; /* allocations that abandon may leave */
+};
+
+static void keep_from_threads(struct scene *scene, int on) {
+  struct runnel__net *net = (struct runnel__net *)scene->rig.world;
+  net->inbox->threads = on ? RUNNEL__RESOLVE_THREADS_MAX : 0;
+}
+
+static void look_up_again(struct scene *scene) {
+  struct runnel__world *world = scene->rig.world;
+  keep_from_threads(scene, 0);
+  assert_non_null(world->ops->resolve(world, "127.0.0.1", &scene->after));
+}
+
+static int child_of(struct scene *scene) {
+  fflush(NULL);
+  int pid = fork();
+  assert_true(pid >= 0);
+  if (pid > 0) {
+    int status = -1;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return status;
+  }
+  scene->rig.world->ops->abandon(scene->rig.world);
+  exit(atomic_load(&scene->rig.balance) == scene->left_over ? 0 : 1);
+}
+
+static void run_own(struct rig *rig) {
+  rig->world->ops->wake_at(rig->world, 0);
+  runnel__loop_run(rig->world);
+}
+
+/* The loop ends once the parent has heard all of it. */
+static void check_scene(struct rig *rig) {
+  struct scene *scene = (struct scene *)(void *)rig;
+  if (scene->open.got > 0 && scene->dialing.up && scene->posts == 1 &&
+      scene->answer.heard == 1 && scene->after.heard == 1)
+    rig->world->ops->keep(rig->world, 0);
+  else
+    rig->world->ops->wake_at(rig->world, rig->world->ops->now_ms(rig->world));
+}
+
+static void fork_in_alarm(struct rig *rig) {
+  struct scene *scene = (struct scene *)(void *)rig;
+  assert_int_equal(child_of(scene), 0);
+  look_up_again(scene);
+  rig->on_alarm = check_scene;
+  check_scene(rig);
+}
+
+static void set_scene(struct scene *scene, int own_loop) {
+  struct rig *rig = &scene->rig;
+  memset(scene, 0, sizeof *scene);
+  rig_open(rig, own_loop);
+  const struct runnel__world_ops *ops = rig->world->ops;
+  scene->listener = rig_listen(&scene->target);
+  rig_connect(rig, &scene->open, &scene->target);
+  rig->on_alarm = stop_keeping;
+  while (!scene->open.up) {
+    ops->keep(rig->world, 1);
+    if (own_loop)
+      run_own(rig);
+    else
+      rig_turn(rig);
+  }
+  ops->keep(rig->world, 1);
+  scene->fd = accept(scene->listener, NULL, NULL);
+  ops->listen(scene->open.link, 1);
+  rig_connect(rig, &scene->dialing, &scene->target);
+  rig_connect(rig, &scene->hung_up, &scene->target);
+  ops->hang_up(scene->hung_up.link);
+  ops->post(rig->world, count_post, &scene->posts);
+  keep_from_threads(scene, 1);
+  ops->resolve(rig->world, "127.0.0.1", &scene->answer);
+}
+
+/* The parent hears everything as if there had been no child. */
+static void end_scene(struct scene *scene) {
+  struct rig *rig = &scene->rig;
+  if (runnel__loop_owned(rig->world)) {
+    run_own(rig);
+  } else {
+    rig->world->ops->wake_at(rig->world, 0);
+    uv_run(&rig->loop, UV_RUN_DEFAULT);
+  }
+  assert_int_equal(scene->open.got, 1);
+  assert_int_equal(scene->open.down + scene->dialing.down, 0);
+  assert_int_equal(scene->hung_up.up, 0);
+  rig->world->ops->hang_up(scene->open.link);
+  rig->world->ops->hang_up(scene->dialing.link);
+  close(scene->fd);
+  close(scene->listener);
+  rig_close(rig);
+}
+
+static void test_a_child_abandons_a_world_on_its_callers_loop(void **state) {
+  (void)state;
+  static struct scene scene;
+  set_scene(&scene, 0);
+  size_t len = 16 * 1024 * 1024;
+  char *zeros = calloc(1, len);
+  assert_int_equal(scene.rig.world->ops->send(scene.open.link, zeros, len), 0);
+  free(zeros);
+  assert_int_equal(child_of(&scene), 0);
+  look_up_again(&scene);
+  assert_int_equal(send(scene.fd, "x", 1, 0), 1);
+  scene.rig.on_alarm = check_scene;
+  end_scene(&scene);
+}
+
+static void test_a_child_abandons_a_world_on_its_own_loop(void **state) {
+  (void)state;
+  static struct scene scene;
+  set_scene(&scene, 1);
+  assert_int_equal(child_of(&scene), 0);
+  look_up_again(&scene);
+  assert_int_equal(send(scene.fd, "x", 1, 0), 1);
+  scene.rig.on_alarm = check_scene;
+  end_scene(&scene);
+}
+
+/* Only the memory of the loop that still runs is left. */
+static void test_a_child_abandons_inside_a_callback(void **state) {
+  (void)state;
+  static struct scene scene;
+  set_scene(&scene, 1);
+  scene.left_over = 1;
+  assert_int_equal(send(scene.fd, "x", 1, 0), 1);
+  scene.rig.on_alarm = fork_in_alarm;
+  end_scene(&scene);
+}
+
+static void test_a_child_abandons_a_world_that_is_closing(void **state) {
+  (void)state;
+  for (int own = 0; own < 2; own++) {
+    static struct scene scene;
+    memset(&scene, 0, sizeof scene);
+    rig_open(&scene.rig, own);
+    scene.rig.world->ops->close(scene.rig.world);
+    assert_int_equal(child_of(&scene), 0);
+    if (own)
+      runnel__loop_run(scene.rig.world);
+    RIG_UNTIL(&scene.rig, scene.rig.closed);
+    scene.rig.world = NULL;
+    rig_close(&scene.rig);
+  }
+}
+
+int runnel__test_loop(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_a_child_abandons_a_world_on_its_callers_loop),
+      cmocka_unit_test(test_a_child_abandons_a_world_on_its_own_loop),
+      cmocka_unit_test(test_a_child_abandons_inside_a_callback),
+      cmocka_unit_test(test_a_child_abandons_a_world_that_is_closing),
+      cmocka_unit_test(test_the_last_alarm_asked_for_holds),
+      cmocka_unit_test(test_an_alarm_always_due_starves_nobody),
+      cmocka_unit_test(test_the_loop_lives_while_kept),
+      cmocka_unit_test(test_clocks_and_randomness),
+      cmocka_unit_test(test_posts_of_a_thread_run_in_order),
+      cmocka_unit_test(test_a_post_that_posts_waits_its_turn),
+      cmocka_unit_test(test_posts_are_dropped_by_close),
+      cmocka_unit_test(test_names_and_literals_resolve),
+      cmocka_unit_test(test_a_name_that_cannot_exist),
+      cmocka_unit_test(test_more_look_ups_than_threads),
+      cmocka_unit_test(test_dropped_look_ups_are_not_heard),
+      cmocka_unit_test(test_close_waits_for_no_look_up),
+      cmocka_unit_test(test_no_memory_for_a_world),
+      cmocka_unit_test(test_no_descriptors_for_a_world),
+      cmocka_unit_test(test_an_own_loop_runs_and_ends),
+      cmocka_unit_test(test_close_comes_after_links_that_were_hung_up),
+  };
+  return cmocka_run_group_tests_name("loop", tests, NULL, NULL);
+}
