@@ -241,9 +241,9 @@
   X(CHUNKED "5\r\rabcde\r\n", CH "[] " BAD_SIZE)                               \
   X(CHUNKED "5;a\nabcde\r\n", CH "[] " BAD_SIZE)                               \
   X(CHUNKED "fffffffffffffffff\r\na",                                          \
-    CH "[] error: a chunk's size is malformed")                                \
+    CH "[] error: a chunk's size is over 64 bits")                                \
   X(CHUNKED "10000000000000000\r\na",                                          \
-    CH "[] error: a chunk's size is malformed")                                \
+    CH "[] error: a chunk's size is over 64 bits")                                \
   X(CHUNKED "1\r\nab\r\n", CH "[a] " BAD_CHUNK)                                \
   X(CHUNKED "1\r\na\n", CH "[a] " BAD_CHUNK)                                   \
   X(CHUNKED "1\r\na\r1", CH "[a] " BAD_CHUNK)                                  \

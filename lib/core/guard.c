@@ -8,6 +8,9 @@
 
 #include "chars.h"
 
+/* Of an uint64_t. */
+#define SIZE_DIGITS_MAX 16
+
 enum chunk_state {
   AFTER_DATA = 0, /* CR is wanted */
   AFTER_DATA_LF,
@@ -147,6 +150,9 @@ static const char *step(struct runnel__guard_chunk *chunk, char byte) {
     return "the trailers are over their limit";
   if (!is_trailer && ++chunk->line_len > RUNNEL__CHUNK_LINE_BYTES_MAX)
     return "a chunk's size line is over its limit";
+  if (state == SIZE && (chunk->digits > 0 || byte != '0') &&
+      ++chunk->digits > SIZE_DIGITS_MAX)
+    return "a chunk's size is over 64 bits";
   chunk->state = (uint8_t)state;
   return NULL;
 }

@@ -31,6 +31,7 @@ const char *runnel__guard_start(struct runnel__str bytes);
  * size line with extensions, and after the last chunk the trailers. */
 struct runnel__guard_chunk {
   uint8_t state;     /* enum in guard.c */
+  uint8_t digits;    /* of the size, leading zeros aside */
   uint16_t line_len; /* of the size line so far */
   uint16_t trailers_len;
 };
