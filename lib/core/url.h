@@ -16,6 +16,7 @@
 #include "runnel.h"
 
 #define RUNNEL__URL_BYTES_MAX 8192
+#define RUNNEL__HOST_BYTES_MAX 253
 
 /* Room for `why`, NUL included. */
 #define RUNNEL__WHY_BYTES 160
