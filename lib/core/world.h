@@ -98,9 +98,9 @@ struct runnel__world_ops {
   int (*waiting)(struct runnel__link *link);
   void (*hang_up)(struct runnel__link *link);
 
-  /* Any thread: run(owner of the world, user) on the loop's thread. */
-  int (*post)(struct runnel__world *world, void (*run)(void *owner, void *user),
-              void *user);
+  /* Any thread: run(owner, user) on the loop's thread. 0 or RUNNEL_ENOMEM. */
+  int (*post)(struct runnel__world *world,
+              void (*run)(struct runnel_client *owner, void *user), void *user);
 
   /* Ends everything; all links and look-ups have been hung up and dropped. What
    * was posted and has not run is dropped. `closed` follows. */
