@@ -1,0 +1,243 @@
+/* Endings and peers in words: one line each, without query, userinfo or header
+ * values, for the application's eyes and logs. */
+#include "stream.h"
+
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+
+void runnel__describe_url(char *text, size_t size,
+                          const runnel_stream *stream) {
+  struct runnel__url url;
+  text[0] = '\0';
+  if (runnel__url_parse(&url, runnel__str_of(stream->ask.url), NULL) ==
+      RUNNEL_OK)
+    runnel__url_print(text, size, &url, 0);
+}
+
+void runnel__describe_peer(char *text, size_t size,
+                           const runnel_stream *stream) {
+  if (stream->ask.unix_path != NULL) {
+    snprintf(text, size, "unix:%s", stream->ask.unix_path);
+    return;
+  }
+  char addr[RUNNEL__ADDR_TEXT_BYTES] = "";
+  if (stream->attempt != NULL && stream->attempt->peer.port != 0)
+    runnel__addr_print(addr, &stream->attempt->peer);
+  snprintf(text, size, "%s", addr);
+}
+
+/* The system's own words begin with a capital; ours stand inside a line. */
+static void lower_first(char *text) {
+  if (text[0] != '\0' && (text[1] < 'A' || text[1] > 'Z'))
+    text[0] = runnel__lower(text[0]);
+}
+
+static void system_words(char *text, size_t size,
+                         const struct runnel__tale *tale) {
+  if (tale->native == 0)
+    snprintf(text, size, "%s", runnel_strerror(tale->code));
+  else if (tale->phase == RUNNEL_PHASE_RESOLVE && tale->code == RUNNEL_ERESOLVE)
+    snprintf(text, size, "%s", gai_strerror(tale->native));
+  else if (strerror_r(tale->native, text, size) != 0)
+    snprintf(text, size, "error %d", tale->native);
+  lower_first(text);
+}
+
+/* The common ones of RFC 9110 15 and RFC 6585. */
+static const char *status_name(int status) {
+  static const struct {
+    int status;
+    const char *name;
+  } names[] = {
+      {201, "Created"},
+      {202, "Accepted"},
+      {204, "No Content"},
+      {205, "Reset Content"},
+      {206, "Partial Content"},
+      {300, "Multiple Choices"},
+      {304, "Not Modified"},
+      {400, "Bad Request"},
+      {401, "Unauthorized"},
+      {402, "Payment Required"},
+      {403, "Forbidden"},
+      {404, "Not Found"},
+      {405, "Method Not Allowed"},
+      {406, "Not Acceptable"},
+      {407, "Proxy Authentication Required"},
+      {408, "Request Timeout"},
+      {409, "Conflict"},
+      {410, "Gone"},
+      {413, "Content Too Large"},
+      {414, "URI Too Long"},
+      {415, "Unsupported Media Type"},
+      {421, "Misdirected Request"},
+      {422, "Unprocessable Content"},
+      {425, "Too Early"},
+      {426, "Upgrade Required"},
+      {429, "Too Many Requests"},
+      {431, "Request Header Fields Too Large"},
+      {451, "Unavailable For Legal Reasons"},
+      {500, "Internal Server Error"},
+      {501, "Not Implemented"},
+      {502, "Bad Gateway"},
+      {503, "Service Unavailable"},
+      {504, "Gateway Timeout"},
+      {505, "HTTP Version Not Supported"},
+      {511, "Network Authentication Required"},
+  };
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+    if (names[i].status == status)
+      return names[i].name;
+  return "";
+}
+
+static void describe_status(char *text, int status) {
+  const char *name = status_name(status);
+  snprintf(text, RUNNEL__TEXT_BYTES, "%d%s%s", status,
+           name[0] == '\0' ? "" : " ", name);
+}
+
+static void describe_resolve(char *text, const runnel_stream *stream,
+                             const struct runnel__tale *tale) {
+  char words[128];
+  system_words(words, sizeof words, tale);
+  struct runnel__str host = {"", 0};
+  if (stream->attempt != NULL)
+    host = stream->attempt->url.host;
+  snprintf(text, RUNNEL__TEXT_BYTES, "resolve %.*s: %s",
+           (int)(host.len < 120 ? host.len : 120), host.at, words);
+}
+
+static void describe_connect(char *text, const runnel_stream *stream,
+                             const struct runnel__tale *tale) {
+  char words[100];
+  char peer[130];
+  system_words(words, sizeof words, tale);
+  runnel__describe_peer(peer, sizeof peer, stream);
+  snprintf(text, RUNNEL__TEXT_BYTES, "connect%s%s: %s",
+           peer[0] == '\0' ? "" : " ", peer, words);
+}
+
+static void describe_timeout(char *text, const runnel_stream *stream,
+                             const struct runnel__tale *tale) {
+  char peer[130];
+  runnel__describe_peer(peer, sizeof peer, stream);
+  switch (tale->phase) {
+  case RUNNEL_PHASE_REQUEST:
+    snprintf(text, RUNNEL__TEXT_BYTES, "the held request timed out");
+    break;
+  case RUNNEL_PHASE_RESOLVE:
+    describe_resolve(text, stream, tale);
+    break;
+  case RUNNEL_PHASE_CONNECT:
+    snprintf(text, RUNNEL__TEXT_BYTES, "connect%s%s: timed out",
+             peer[0] == '\0' ? "" : " ", peer);
+    break;
+  default:
+    snprintf(text, RUNNEL__TEXT_BYTES,
+             "timed out waiting for the response head");
+  }
+}
+
+static void describe_end(char *text, const runnel_stream *stream,
+                         const struct runnel__tale *tale) {
+  if (tale->unfinished > 0)
+    snprintf(text, RUNNEL__TEXT_BYTES,
+             "the response ended inside a block, %llu bytes dropped",
+             (unsigned long long)tale->unfinished);
+  else if (stream->policy->once && stream->policy->sentinel != NULL)
+    snprintf(text, RUNNEL__TEXT_BYTES,
+             "the response ended before its sentinel");
+  else
+    snprintf(text, RUNNEL__TEXT_BYTES, "%s", runnel_strerror(tale->code));
+}
+
+/* A field's value is shown only where it is what was wrong. */
+static void describe_field(char *text, const runnel_stream *stream,
+                           struct runnel__str name, const char *format) {
+  struct runnel__str value = {NULL, 0};
+  if (stream->reply != NULL)
+    value = runnel__reply_header(stream->reply, name, NULL);
+  if (value.at == NULL)
+    value = RUNNEL__STR("");
+  char shown[100];
+  snprintf(shown, sizeof shown, "%.*s",
+           (int)(value.len < sizeof shown ? value.len : sizeof shown - 1),
+           value.at);
+  snprintf(text, RUNNEL__TEXT_BYTES, format, shown);
+}
+
+static void describe_type(char *text, const runnel_stream *stream) {
+  size_t count = 0;
+  if (stream->reply != NULL)
+    (void)runnel__reply_header(stream->reply, RUNNEL__STR("content-type"),
+                               &count);
+  if (count == 1)
+    describe_field(text, stream, RUNNEL__STR("content-type"),
+                   "content type \"%s\" is not text/event-stream");
+  else
+    snprintf(text, RUNNEL__TEXT_BYTES,
+             count == 0 ? "no content type: not text/event-stream"
+                        : "several content types: not text/event-stream");
+}
+
+void runnel__describe(char *text, const runnel_stream *stream,
+                      const struct runnel__tale *tale) {
+  const struct runnel__attempt *attempt = stream->attempt;
+  switch (tale->code) {
+  case RUNNEL_OK:
+    if (tale->status == 200)
+      snprintf(text, RUNNEL__TEXT_BYTES, "the stream is complete");
+    else
+      describe_status(text, tale->status);
+    break;
+  case RUNNEL_ESTATUS:
+  case RUNNEL_EUNAUTHORIZED:
+    if (tale->status != 0)
+      describe_status(text, tale->status);
+    else
+      snprintf(text, RUNNEL__TEXT_BYTES, "%s", runnel_strerror(tale->code));
+    break;
+  case RUNNEL_ETIMEDOUT:
+    describe_timeout(text, stream, tale);
+    break;
+  case RUNNEL_EEND:
+    describe_end(text, stream, tale);
+    break;
+  case RUNNEL_ETYPE:
+    describe_type(text, stream);
+    break;
+  case RUNNEL_EENCODING:
+    describe_field(text, stream, RUNNEL__STR("content-encoding"),
+                   "content encoding \"%s\" was not asked for");
+    break;
+  case RUNNEL_EREDIRECT:
+    snprintf(text, RUNNEL__TEXT_BYTES, "%d: redirect refused: %s", tale->status,
+             attempt != NULL && attempt->why != NULL ? attempt->why : "");
+    break;
+  case RUNNEL_EHTTP:
+    snprintf(text, RUNNEL__TEXT_BYTES, "malformed response: %s",
+             stream->reply != NULL ? runnel__reply_why(stream->reply) : "");
+    break;
+  case RUNNEL_ETOOBIG:
+    runnel__parser_why(&stream->parser, text, RUNNEL__TEXT_BYTES);
+    break;
+  case RUNNEL_EIDLE:
+    snprintf(text, RUNNEL__TEXT_BYTES, "nothing received for %lld ms",
+             (long long)stream->policy->idle_ms_max);
+    break;
+  default:
+    if (tale->phase == RUNNEL_PHASE_RESOLVE)
+      describe_resolve(text, stream, tale);
+    else if (tale->phase == RUNNEL_PHASE_CONNECT)
+      describe_connect(text, stream, tale);
+    else
+      snprintf(text, RUNNEL__TEXT_BYTES, "%s", runnel_strerror(tale->code));
+    if (tale->phase >= RUNNEL_PHASE_HEAD && tale->native != 0) {
+      char words[128];
+      system_words(words, sizeof words, tale);
+      snprintf(text, RUNNEL__TEXT_BYTES, "connection lost: %s", words);
+    }
+  }
+}
