@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <netdb.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -229,16 +230,27 @@ static void look_up(struct rig *rig, struct answer *answer, const char *host) {
   assert_int_equal(answer->heard, 1);
 }
 
+/* A bare root directory without /etc/hosts may not know localhost. */
+static int system_knows(const char *host) {
+  struct addrinfo *found = NULL;
+  if (getaddrinfo(host, NULL, NULL, &found) != 0)
+    return 0;
+  freeaddrinfo(found);
+  return 1;
+}
+
 static void test_names_and_literals_resolve(void **state) {
   (void)state;
   static const uint8_t loopback[4] = {127, 0, 0, 1};
   struct rig rig;
   struct answer answer;
   rig_open(&rig, 0);
-  look_up(&rig, &answer, "localhost");
-  assert_int_equal(answer.code, RUNNEL_OK);
-  assert_in_range(answer.len, 1, RUNNEL__ADDRS_MAX);
-  assert_int_equal(answer.addrs[0].port, 0);
+  if (system_knows("localhost")) {
+    look_up(&rig, &answer, "localhost");
+    assert_int_equal(answer.code, RUNNEL_OK);
+    assert_in_range(answer.len, 1, RUNNEL__ADDRS_MAX);
+    assert_int_equal(answer.addrs[0].port, 0);
+  }
   look_up(&rig, &answer, "127.0.0.1");
   assert_int_equal(answer.code, RUNNEL_OK);
   assert_int_equal(answer.len, 1);
