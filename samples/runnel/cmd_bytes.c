@@ -1,0 +1,146 @@
+/* Growing bytes, and UTF-8 as the Encoding Standard decodes it (4.8, "UTF-8
+ * decoder"): one U+FFFD for each maximal subpart. */
+#include "cmd.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *need(void *memory) {
+  if (memory == NULL) {
+    cmd_note("out of memory");
+    exit(CMD_FAILED);
+  }
+  return memory;
+}
+
+void *cmd_alloc(size_t size) { return need(calloc(1, size == 0 ? 1 : size)); }
+
+void *cmd_grow(void *memory, size_t count, size_t size) {
+  if (count > SIZE_MAX / size)
+    return need(NULL);
+  return need(realloc(memory, count == 0 ? 1 : count * size));
+}
+
+char *cmd_copy(const char *text, size_t len) {
+  char *copy = cmd_alloc(len + 1);
+  memcpy(copy, text, len);
+  return copy;
+}
+
+void cmd_bytes_add(struct cmd_bytes *bytes, const char *at, size_t len) {
+  if (len >= SIZE_MAX / 4 - bytes->len)
+    need(NULL);
+  if (bytes->len + len >= bytes->cap) {
+    bytes->cap = (bytes->len + len + 64) * 2;
+    bytes->at = cmd_grow(bytes->at, bytes->cap, 1);
+  }
+  if (len > 0)
+    memcpy(bytes->at + bytes->len, at, len);
+  bytes->len += len;
+  bytes->at[bytes->len] = '\0';
+}
+
+void cmd_bytes_text(struct cmd_bytes *bytes, const char *text) {
+  cmd_bytes_add(bytes, text, strlen(text));
+}
+
+void cmd_bytes_free(struct cmd_bytes *bytes) {
+  free(bytes->at);
+  memset(bytes, 0, sizeof *bytes);
+}
+
+size_t cmd_utf8_next(const char *at, size_t len, int *valid) {
+  const unsigned char *byte = (const unsigned char *)at;
+  unsigned char lower = 0x80;
+  unsigned char upper = 0xbf;
+  size_t more = byte[0] < 0x80   ? 0
+                : byte[0] < 0xe0 ? 1
+                : byte[0] < 0xf0 ? 2
+                                 : 3;
+  *valid = 0;
+  if ((byte[0] >= 0x80 && byte[0] < 0xc2) || byte[0] > 0xf4)
+    return 1;
+  if (byte[0] == 0xe0)
+    lower = 0xa0;
+  if (byte[0] == 0xed)
+    upper = 0x9f;
+  if (byte[0] == 0xf0)
+    lower = 0x90;
+  if (byte[0] == 0xf4)
+    upper = 0x8f;
+  for (size_t i = 1; i <= more; i++) {
+    if (i >= len || byte[i] < lower || byte[i] > upper)
+      return i;
+    lower = 0x80;
+    upper = 0xbf;
+  }
+  *valid = 1;
+  return more + 1;
+}
+
+void cmd_bytes_utf8(struct cmd_bytes *bytes, const char *at, size_t len) {
+  size_t done = 0; /* up to here it is added */
+  size_t i = 0;
+  while (i < len) {
+    int valid;
+    size_t step = cmd_utf8_next(at + i, len - i, &valid);
+    if (!valid) {
+      cmd_bytes_add(bytes, at + done, i - done);
+      cmd_bytes_text(bytes, "\xef\xbf\xbd");
+      done = i + step;
+    }
+    i += step;
+  }
+  cmd_bytes_add(bytes, at + done, len - done);
+}
+
+/* The control character of `step` bytes at `at`, or -1. */
+static int control_of(const char *at, size_t step) {
+  unsigned char first = (unsigned char)at[0];
+  if (step == 1 && (first < 0x20 || first == 0x7f) && first != '\t')
+    return first;
+  if (step == 2 && first == 0xc2 && (unsigned char)at[1] < 0xa0)
+    return (unsigned char)at[1];
+  return -1;
+}
+
+void cmd_bytes_plain(struct cmd_bytes *bytes, const char *at, size_t len) {
+  for (size_t i = 0; i < len;) {
+    int valid;
+    size_t step = cmd_utf8_next(at + i, len - i, &valid);
+    int control = valid ? control_of(at + i, step) : -1;
+    char escaped[8];
+    if (control >= 0) {
+      snprintf(escaped, sizeof escaped, "\\x%02x", (unsigned)control);
+      cmd_bytes_text(bytes, escaped);
+    } else if (valid) {
+      cmd_bytes_add(bytes, at + i, step);
+    } else {
+      cmd_bytes_text(bytes, "\xef\xbf\xbd");
+    }
+    i += step;
+  }
+  cmd_bytes_add(bytes, "", 0);
+}
+
+void cmd_strings_take(struct cmd_strings *strings, char *text) {
+  strings->at = cmd_grow(strings->at, strings->len + 1, sizeof *strings->at);
+  strings->at[strings->len++] = text;
+}
+
+void cmd_strings_free(struct cmd_strings *strings) {
+  for (size_t i = 0; i < strings->len; i++)
+    free(strings->at[i]);
+  free(strings->at);
+  memset(strings, 0, sizeof *strings);
+}
+
+void cmd_headers_free(struct cmd_headers *headers) {
+  for (size_t i = 0; i < headers->len; i++) {
+    free((void *)(uintptr_t)headers->at[i].name);
+    free((void *)(uintptr_t)headers->at[i].value);
+  }
+  free(headers->at);
+  memset(headers, 0, sizeof *headers);
+}

@@ -1,0 +1,73 @@
+/* The text of --help. */
+#include "cmd.h"
+
+#include <stdio.h>
+
+/* In parts, for C11 promises no string literal longer than 4,095 bytes. */
+static const char *const parts[] = {
+    "usage: runnel [options] URL...\n"
+    "Receives server-sent events, reconnects by itself and shows what comes.\n"
+    "\n"
+    "Output\n"
+    "  -f, --format FORMAT        text (default); json: one object a line;\n"
+    "                             data: each event's data and a line end\n"
+    "      --event TYPE           show only events of this type; repeatable\n"
+    "      --comments             show comments too (text and json)\n"
+    "      --timestamps           with the time of arrival\n"
+    "      --stats                a table per stream at the end, on standard "
+    "error\n"
+    "  -v, --verbose              say more on standard error\n"
+    "  -q, --quiet                say nothing there but what is wrong with "
+    "the\n"
+    "                             command line\n"
+    "\n"
+    "Request\n"
+    "      --url-file FILE        URLs from a file, or from standard input "
+    "(-),\n"
+    "                             one a line; blank lines and # lines skipped\n"
+    "  -H, --header 'Name: value' add a request header; repeatable\n"
+    "  -H, --header @FILE         headers from a file, one a line, read again\n"
+    "                             before each attempt\n"
+    "  -X, --method NAME          default GET, or POST when there is a body\n"
+    "  -d, --data TEXT|@FILE      body, application/x-www-form-urlencoded\n"
+    "                             unless a header says otherwise\n"
+    "      --json TEXT|@FILE      body, application/json likewise\n"
+    "      --last-event-id ID     where to begin\n"
+    "      --unix-socket PATH     connect to this socket\n"
+    "      --resolve HOST:PORT:ADDRESS\n"
+    "                             use this address; repeatable\n",
+    "\n"
+    "When to end\n"
+    "  -n, --max-events N         after N events shown, in all (1 or more)\n"
+    "      --expect N             exit 1 unless N events came (1 or more)\n"
+    "      --duration SECONDS     after so long; decimals allowed\n"
+    "      --no-reconnect         after one attempt\n"
+    "      --once                 the end of the body is the end, whatever "
+    "the\n"
+    "                             method (the rule for all but GET and HEAD)\n"
+    "      --replay               reconnect, whatever the method\n"
+    "      --sentinel TEXT        an event with this data ends the stream\n"
+    "\n"
+    "Failures\n"
+    "      --retry-initial MS     first delay (1000; 0: none)\n"
+    "      --retry-max MS         longest delay (30000; 0: no cap)\n"
+    "      --max-failures N       give up after N failures in a row (0: "
+    "never;\n"
+    "                             default never, one-shot 3)\n"
+    "      --open-timeout MS      until the response head (30000; 0: off)\n"
+    "      --idle-timeout MS      without a byte (0: off, the default)\n"
+    "      --max-event-size BYTES of one event's data (16777216)\n"
+    "      --state FILE           keep each URL's last event id there; what "
+    "it\n"
+    "                             holds goes before --last-event-id\n"
+    "\n"
+    "  -h, --help                 this text\n"
+    "      --version              the version\n"
+    "\n"
+    "Exit status: 0 all ended in peace; 1 a stream ended with an error, or\n"
+    "--expect was missed; 2 the command line is wrong, nothing was sent.\n"};
+
+void cmd_help_print(void) {
+  for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+    fputs(parts[i], stdout);
+}

@@ -1,0 +1,157 @@
+/* Lines on standard error, one write each, so that lines of several processes
+ * do not mix.
+ *
+ * No control character of anybody's reaches the terminal, and no query,
+ * userinfo or header value is shown. */
+#include "cmd.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* How much of an answer's body a line shows. */
+#define BODY_BYTES 200
+
+static void write_line(const char *text, size_t len) {
+  struct cmd_bytes line = {0};
+  cmd_bytes_text(&line, "runnel: ");
+  cmd_bytes_plain(&line, text, len);
+  cmd_bytes_text(&line, "\n");
+  ssize_t wrote = write(STDERR_FILENO, line.at, line.len);
+  (void)wrote; /* there is nowhere to say it */
+  cmd_bytes_free(&line);
+}
+
+static void print(struct cmd_bytes *bytes, const char *format, va_list list) {
+  va_list again;
+  va_copy(again, list);
+  int len = vsnprintf(NULL, 0, format, again);
+  va_end(again);
+  if (len < 0)
+    return;
+  char *text = cmd_alloc((size_t)len + 1);
+  vsnprintf(text, (size_t)len + 1, format, list);
+  cmd_bytes_add(bytes, text, (size_t)len);
+  free(text);
+}
+
+void cmd_note(const char *format, ...) {
+  struct cmd_bytes bytes = {0};
+  va_list list;
+  va_start(list, format);
+  print(&bytes, format, list);
+  va_end(list);
+  write_line(bytes.at, bytes.len);
+  cmd_bytes_free(&bytes);
+}
+
+int cmd_usage(const char *format, ...) {
+  struct cmd_bytes bytes = {0};
+  va_list list;
+  va_start(list, format);
+  print(&bytes, format, list);
+  va_end(list);
+  write_line(bytes.at, bytes.len);
+  cmd_bytes_free(&bytes);
+  return CMD_USAGE;
+}
+
+void cmd_note_stream(const struct cmd_stream *stream, const char *format, ...) {
+  struct cmd_bytes bytes = {0};
+  char place[32];
+  va_list list;
+  if (stream->cmd->options.quiet)
+    return;
+  snprintf(place, sizeof place, "[%zu] ", stream->place);
+  cmd_bytes_text(&bytes, place);
+  cmd_bytes_text(&bytes, stream->shown_url);
+  cmd_bytes_text(&bytes, ": ");
+  va_start(list, format);
+  print(&bytes, format, list);
+  va_end(list);
+  write_line(bytes.at, bytes.len);
+  cmd_bytes_free(&bytes);
+}
+
+char *cmd_url_shown(const char *url) {
+  struct cmd_bytes shown = {0};
+  size_t len = strcspn(url, "?#");
+  const char *scheme = strstr(url, "://");
+  size_t start = 0;
+  if (scheme != NULL && (size_t)(scheme - url) < len)
+    start = (size_t)(scheme - url) + 3;
+  size_t host = start;
+  size_t end = start + strcspn(url + start, "/?#\\");
+  for (size_t i = start; i < end; i++)
+    if (url[i] == '@')
+      host = i + 1;
+  cmd_bytes_add(&shown, url, start);
+  cmd_bytes_add(&shown, url + host, len - host);
+  return shown.at;
+}
+
+/* ": " and the beginning of the answer's body on one line, if there is any. */
+static void add_body(struct cmd_bytes *line, const struct runnel_end *end) {
+  size_t len = end->body_len;
+  size_t from = line->len + 2;
+  if (end->status == 0 || end->status == 200)
+    return;
+  while (len > 0 && strchr(" \t\r\n", end->body[len - 1]) != NULL &&
+         end->body[len - 1] != '\0')
+    len--;
+  if (len == 0)
+    return;
+  cmd_bytes_text(line, ": ");
+  cmd_bytes_add(line, end->body, len > BODY_BYTES ? BODY_BYTES : len);
+  for (size_t i = from; i < line->len; i++)
+    if (line->at[i] == '\r' || line->at[i] == '\n' || line->at[i] == '\t')
+      line->at[i] = ' ';
+  if (len > BODY_BYTES)
+    cmd_bytes_text(line, "\xe2\x80\xa6");
+}
+
+static void print_wait(char *dst, size_t size, int64_t ms) {
+  if (ms < 10000)
+    snprintf(dst, size, "%lld.%lld s", (long long)(ms / 1000),
+             (long long)(ms % 1000 / 100));
+  else
+    snprintf(dst, size, "%lld s", (long long)(ms / 1000));
+}
+
+static void note_clean(const struct cmd_stream *stream,
+                       const struct cmd_end *end) {
+  const struct cmd *cmd = stream->cmd;
+  char wait[32];
+  if (end->retry_ms >= 0 && cmd->options.verbose) {
+    print_wait(wait, sizeof wait, end->retry_ms);
+    cmd_note_stream(stream, "ended; next attempt in %s", wait);
+  } else if (end->retry_ms < 0 && !stream->peace) {
+    cmd_note_stream(stream, "%s (%s); gave up", end->text,
+                    runnel_err_name(end->end->code));
+  } else if (cmd->options.verbose) {
+    cmd_note_stream(stream, "ended");
+  }
+}
+
+void cmd_note_end(const struct cmd_stream *stream, const struct cmd_end *end) {
+  struct cmd_bytes line = {0};
+  char wait[32];
+  if (end->clean) {
+    note_clean(stream, end);
+    return;
+  }
+  unsigned long long row =
+      end->end->failures == 0 ? 1 : (unsigned long long)end->end->failures;
+  cmd_bytes_text(&line, end->text);
+  add_body(&line, end->end);
+  print_wait(wait, sizeof wait, end->retry_ms);
+  if (end->retry_ms < 0)
+    cmd_note_stream(stream, "%s (%s); gave up", line.at,
+                    runnel_err_name(end->end->code));
+  else
+    cmd_note_stream(stream, "%s (%s); retry %llu in %s", line.at,
+                    runnel_err_name(end->end->code), row, wait);
+  cmd_bytes_free(&line);
+}
