@@ -35,7 +35,7 @@ struct runnel__parser_counts {
   uint64_t drops;    /* oversize events and comments */
 };
 
-struct runnel__parser; /* embedded in a stream; fields at the end */
+struct runnel__parser; /* embedded in a stream; its fields stand below */
 
 /* `mem` and `rules` must outlive the parser. */
 void runnel__parser_init(struct runnel__parser *parser, struct runnel__mem *mem,
@@ -90,7 +90,65 @@ size_t runnel__parser_held(const struct runnel__parser *parser);
  * the carry and returns in *low the first byte that is still needed (a refused
  * event's bytes, or the rest of the slice; equal to the slice's end when
  * nothing is). The caller copies everything from there on, then says where to.
- * 0 or RUNNEL_ENOMEM, and then nothing changed. */
+ * Slices of the item just returned end here, unless it was refused. 0 or
+ * RUNNEL_ENOMEM, and then nothing else changed. */
 int runnel__parser_keep(struct runnel__parser *parser, char **low);
 void runnel__parser_moved(struct runnel__parser *parser, const char *from,
                           char *to, size_t slack);
+
+/* A short value in memory of its own; not counted as held. */
+struct runnel__store {
+  char *at; /* owned, NUL-terminated; NULL until something is stored */
+  uint32_t len;
+  uint32_t cap; /* bytes allocated, NUL included */
+};
+
+/* Private to parser.c. In the order of use, so that a feed touches few cache
+ * lines; the flags are bytes, 0 or 1 where nothing else is said. */
+struct runnel__parser {
+  char *at; /* what is not read of the slice: [at, end), the caller's */
+  char *end;
+
+  /* The block so far. */
+  char *data;      /* joined lines, in the slice; unused when data_carried */
+  size_t data_len; /* when dropping: what was skipped */
+  char *type;      /* in the slice, or in type_store; NULL: none */
+  uint32_t type_len;
+  unsigned char has_data;
+  unsigned char data_carried; /* the data is carry's first data_len bytes */
+  unsigned char dropping;     /* over the limit: only counted */
+  unsigned char type_stored;
+  unsigned char has_id;  /* ids[!in_force] is the block's, until it is shown */
+  unsigned char touched; /* it has a line that is no comment */
+
+  /* The line that a slice's end cut. */
+  unsigned char line;        /* enum line_kind; 0: at the start of a line */
+  unsigned char name_len;    /* bytes of cut.name */
+  unsigned char value_begun; /* the space after the colon was looked for */
+  unsigned char line_nul;    /* an id with NUL */
+  unsigned char line_big;    /* an id or comment over its limit */
+
+  unsigned char skip_lf;  /* a CR ended the last slice */
+  unsigned char bom;      /* bytes of a BOM seen at the start; 3: past it */
+  unsigned char shown;    /* enum runnel_parsed just returned; 0: none */
+  unsigned char refused;  /* the block is complete, to be returned again */
+  unsigned char in_force; /* index in ids */
+  unsigned char shown_id; /* index of the id just shown; 2: none */
+  unsigned char id_changed;
+  unsigned char too_big; /* enum too_big, after RUNNEL_ETOOBIG */
+  signed char error;     /* the code that is returned for good; 0: none */
+
+  int64_t retry_ms; /* of the block; -1: none */
+  union {
+    char name[5];   /* of the cut line, until its colon */
+    int64_t number; /* of a cut retry line */
+  } cut;
+  const struct runnel__parser_rules *rules; /* the owner's */
+  struct runnel__mem *mem;                  /* the owner's */
+  struct runnel__buf carry;    /* data of a cut block, then a cut value */
+  struct runnel__store ids[2]; /* in force, and the next or the one before */
+  struct runnel__store type_store;
+  struct runnel__parser_counts counts;
+};
+
+#endif

@@ -1,0 +1,24 @@
+/* Reads test/vectors/NAME.txt; the format is told in test/vectors/README.md. */
+#ifndef RUNNEL_TEST_VECTORS_H
+#define RUNNEL_TEST_VECTORS_H
+
+#include <stddef.h>
+
+#include "../lib/core/parser.h"
+
+struct vector {
+  char name[128];
+  struct runnel__parser_rules rules;
+  char in[2048];
+  size_t in_len;
+  char out[2048]; /* the transcript, NUL-terminated */
+};
+
+/* Calls `visit` for each case of the file and returns how many there were. The
+ * file's folder comes from RUNNEL_TEST_DIR. A file that breaks the format fails
+ * the test. */
+size_t vectors_each(const char *file,
+                    void (*visit)(const struct vector *vector, void *user),
+                    void *user);
+
+#endif
