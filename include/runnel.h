@@ -19,7 +19,8 @@
  *  3. Per stream: attempts; each is on_request, then (on_open, events) or not,
  *     then exactly one on_end, unless the application ended the attempt (close,
  *     reconnect). At the very end on_close, exactly once, from the loop;
- *     nothing after it. A redirect hop belongs to its attempt: no on_end.
+ *     nothing after it. A redirect hop belongs to its attempt: no on_end. When
+ *     there is no memory even for the request, on_end comes alone.
  *  4. Any function may be called from any callback, closing the stream or the
  *     client included. After close nothing is delivered but on_close. After
  *     pause returns, nothing is delivered until resume; a close still is. Never
@@ -272,8 +273,12 @@ RUNNEL_API int runnel_client_close(runnel_client *client,
                                    void (*on_closed)(void *user), void *user);
 
 /* In a forked child: frees everything and closes the child's copies of the
- * descriptors, runs no callback, touches neither the loop nor a peer. In the
- * process that made the client it does nothing and returns RUNNEL_ESTATE. */
+ * descriptors, runs no callback, touches neither the loop nor a peer. The child
+ * may not run the caller's own loop afterwards: its handles were freed under
+ * it. A child that was forked inside a callback of a client with a loop of its
+ * own must not return from that callback; that loop's memory stays until it
+ * exits. In the process that made the client: RUNNEL_ESTATE, and nothing is
+ * done. */
 RUNNEL_API int runnel_client_abandon(runnel_client *client);
 
 /* Pauses, resumes all streams (see runnel_stream_pause). Streams opened later
@@ -373,7 +378,8 @@ struct runnel_end {
   int phase; /* enum runnel_phase */
   int native; /* errno, EAI_* or 0; read it with `phase` */
   int status; /* 0 if no response head was read */
-  const struct runnel_header *headers;
+  const struct runnel_header *headers; /* of an answer that was not accepted;
+                                          else none */
   size_t headers_len;
   const char *body; /* first bytes of an answer that was not accepted */
   size_t body_len;

@@ -10,7 +10,6 @@
 #include "chars.h"
 #include "out.h"
 
-#define HOST_BYTES_MAX 253
 #define LABEL_BYTES_MAX 63
 
 /* How much of an outside text a refusal repeats. */
@@ -188,9 +187,9 @@ static int ends_in_number(struct runnel__str host) {
 
 static int check_labels(struct runnel__str host, char *why) {
   struct runnel__str name = without_dot(host);
-  if (name.len > HOST_BYTES_MAX)
+  if (name.len > RUNNEL__HOST_BYTES_MAX)
     return refuse(why, "host is %zu bytes long, over %d", name.len,
-                  HOST_BYTES_MAX);
+                  RUNNEL__HOST_BYTES_MAX);
   for (size_t from = 0; from <= name.len;) {
     size_t dot = find(name, from, ".");
     if (dot == from)
