@@ -1,4 +1,4 @@
-/* Reads test/vectors/NAME.txt; the format is told in test/vectors/README.md. */
+/* Reads test/vectors/NAME.txt; the format is told in test/vectors/format.md. */
 #ifndef RUNNEL_TEST_VECTORS_H
 #define RUNNEL_TEST_VECTORS_H
 
