@@ -36,6 +36,7 @@ STREAM(quotes, "data: \"\\/\x01\t\n\n");
 STREAM(done, "data: a\n\ndata: [DONE]\n\ndata: b\n\n");
 STREAM(cut_block, "data: a\n\ndata: b");
 STREAM(fat, "data: 12345\n\ndata: 123456\n\n");
+STREAM(hollow, ": nothing\n");
 SCRIPT(no_content, PEER_EMPTY("204 No Content", ""));
 SCRIPT(to_close, PEER_STREAM_TO_CLOSE(), PEER_SEND("data: a\n\n"));
 SCRIPT(lost, PEER_STREAM_CHUNKED(), PEER_CHUNK("id: 5\ndata: a\n\n"));
@@ -131,6 +132,13 @@ static const struct row rows[] = {
      .status = 1,
      .out = "a\n",
      .err = "runnel: [0] <U>: <l>(RUNNEL_ELOST); gave up\n"},
+    {"a clean end that is the last failure allowed",
+     {hollow},
+     {JSON, "--max-failures=1", U},
+     .status = 1,
+     .out = OPEN END CLOSED("EEND"),
+     .err = "(RUNNEL_EEND); gave up\n",
+     .requests = 1},
     {"a close-delimited body ends cleanly",
      {to_close},
      {JSON, TRY, U},
@@ -460,6 +468,15 @@ static const struct row rows[] = {
      {"-v", "-f", "data", "--retry-initial", "1", U},
      .out = "a\n",
      .err = "runnel: [0] <U>: ended; next attempt in 0.0 s\n"},
+    {"-v tells of the connection",
+     {one},
+     {"-v", "-f", "data", TRY, U},
+     .out = "a\n",
+     .err = "runnel: [0] <U>: connected (200, <n> ms)\n"},
+    {"-q goes before -v and --stats",
+     {one},
+     {"-v", "-q", "--stats", "-f", "data", TRY, U},
+     .out = "a\n"},
     {"--stats",
      {two},
      {"--stats", "-f", "data", TRY, U},

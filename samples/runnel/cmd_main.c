@@ -157,8 +157,8 @@ static int start_handles(struct cmd *cmd) {
 
 static void log_line(int level, const char *line, void *user) {
   (void)user;
-  /* Ends are said by on_end. */
-  if (level >= RUNNEL_LOG_INFO)
+  /* What opens and ends is said by the streams' callbacks. */
+  if (level >= RUNNEL_LOG_DEBUG)
     cmd_note("%s", line);
 }
 

@@ -103,12 +103,15 @@ static void add_body(struct cmd_bytes *line, const struct runnel_end *end) {
     len--;
   if (len == 0)
     return;
+  size_t shown = len > BODY_BYTES ? BODY_BYTES : len;
+  while (shown < len && shown > 0 && (end->body[shown] & 0xc0) == 0x80)
+    shown--; /* not in the middle of a character */
   cmd_bytes_text(line, ": ");
-  cmd_bytes_add(line, end->body, len > BODY_BYTES ? BODY_BYTES : len);
+  cmd_bytes_add(line, end->body, shown);
   for (size_t i = from; i < line->len; i++)
     if (line->at[i] == '\r' || line->at[i] == '\n' || line->at[i] == '\t')
       line->at[i] = ' ';
-  if (len > BODY_BYTES)
+  if (shown < len)
     cmd_bytes_text(line, "\xe2\x80\xa6");
 }
 

@@ -57,7 +57,7 @@ static void on_open(runnel_stream *handle, const struct runnel_open *open,
   stream->opened_ms = cmd_now_ms(cmd);
   stream->opened_bytes = runnel_stream_stats(handle)->bytes;
   cmd->show->open(stream, open);
-  if (cmd->notes_tty)
+  if (cmd->notes_tty || cmd->options.verbose)
     cmd_note_stream(stream, "connected (%d, %lld ms)", open->status,
                     (long long)(stream->opened_ms - stream->started_ms));
 }
