@@ -222,6 +222,14 @@ struct runnel_client_options {
   int64_t dials_max;                   /* 1 to 1,000,000; default 512 */
   int64_t origin_dials_max;            /* 1 to 1,000,000; default 256 */
 
+  /* How long look-ups are remembered, in ms, 1 to RUNNEL_MS_MAX; off:
+   * RUNNEL_NONE. The system tells no time to live. An older answer serves on
+   * while a new look-up runs or fails; addresses that all failed, or whose
+   * server answered 421, are forgotten. */
+  int64_t lookup_ttl_ms;          /* an answer; default 60,000 */
+  int64_t lookup_negative_ttl_ms; /* a failure; default 5,000 */
+  int64_t lookup_stale_ms;        /* past its ttl; default 3,600,000 */
+
   /* What all streams together may hold of what peers sent, in bytes: cut
    * events, paused rests, heads, error bodies. At it, the stream that asks for
    * more ends its attempt in RUNNEL_ENOMEM, which is retried. 64 KiB to
@@ -250,7 +258,7 @@ struct runnel_client_stats {
   uint64_t bytes_copied;   /* of those: copied for events that a read cut */
   uint64_t bytes_moved;    /* of those: moved to join several data lines */
   uint64_t lookups;        /* look-ups asked of the system */
-  uint64_t lookups_joined; /* look-ups answered by another's */
+  uint64_t lookups_joined; /* answered by another's, or from memory */
 };
 
 /* Makes a client on `loop`, or, with NULL, on a loop of its own that

@@ -104,7 +104,7 @@ static void no_memory_for_an_origin_changes_nothing(void **state) {
   f.alloc.fail_at = f.alloc.calls + 1;
   assert_null(take(&f, "http://c/"));
   f.alloc.fail_at = 0;
-  assert_int_equal(f.gate.origins, 2);
+  assert_int_equal(f.gate.origins.len, 2);
   tear_down(&f);
 }
 

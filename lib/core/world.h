@@ -109,6 +109,9 @@ struct runnel__world_ops {
   /* In a forked child: closes descriptors and frees, links included, without
    * touching the loop. The world is gone when it returns. */
   void (*abandon)(struct runnel__world *world);
+
+  /* The system's words for the native code of a look-up that failed. */
+  const char *(*resolve_words)(int native);
 };
 
 /* Embedded first in what implements it. */

@@ -319,6 +319,7 @@ static const struct runnel__world_ops ops = {
     .post = post,
     .close = close_world,
     .abandon = abandon,
+    .resolve_words = runnel__resolve_words,
 };
 
 static int code_of_uv(int err) {

@@ -251,3 +251,5 @@ void runnel__resolve_abandon(struct runnel__net *net) {
   free_lookups(&net->inbox->done);
   free_lookups(&net->done);
 }
+
+const char *runnel__resolve_words(int native) { return gai_strerror(native); }

@@ -21,4 +21,7 @@ void runnel__resolve_tell(struct runnel__net *net);
 /* In a forked child, with the inbox's lock held: frees every look-up. */
 void runnel__resolve_abandon(struct runnel__net *net);
 
+/* gai_strerror(3) of an EAI_* code. */
+const char *runnel__resolve_words(int native);
+
 #endif

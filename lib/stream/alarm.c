@@ -42,6 +42,7 @@ static void run_deadline(runnel_stream *stream) {
     runnel__stream_end(stream, RUNNEL_ETIMEDOUT, RUNNEL_PHASE_RESOLVE, 0);
     break;
   case RUNNEL_STATE_CONNECTING:
+    runnel__lookups_forget(&stream->client->lookups, stream->attempt->url.host);
     runnel__stream_end(stream, RUNNEL_ETIMEDOUT, RUNNEL_PHASE_CONNECT, 0);
     break;
   case RUNNEL_STATE_WAITING_HEAD:

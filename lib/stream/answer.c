@@ -106,6 +106,8 @@ static void follow(runnel_stream *stream) {
 void runnel__answer_head(runnel_stream *stream) {
   int status = runnel__reply_status(stream->reply);
   int code = status == 200 ? RUNNEL_OK : runnel__verdict_status(status);
+  if (status == 421) /* misdirected: the address may be another's by now */
+    runnel__lookups_forget(&stream->client->lookups, stream->attempt->url.host);
   if (status == 200 && !is_event_stream(stream))
     runnel__stream_end(stream, RUNNEL_ETYPE, RUNNEL_PHASE_HEAD, 0);
   else if (status == 200 && is_encoded(stream))

@@ -226,6 +226,7 @@ static void hear_connected(void *owner, struct runnel__link *link,
   runnel__client_begin(client);
   stream->attempt->peer = *addr;
   release_slot(stream->attempt);
+  runnel__lookups_prefer(&client->lookups, stream->attempt->url.host, addr);
   if (runnel__exchange_start(stream, link) != RUNNEL_OK)
     runnel__stream_end(stream, RUNNEL_ENOMEM, RUNNEL_PHASE_HEAD, 0);
   runnel__client_end(client);
@@ -238,6 +239,8 @@ static void hear_failed(void *owner, int code, int phase, int native,
   runnel__client_begin(client);
   stream->attempt->peer = *addr;
   release_slot(stream->attempt);
+  if (code == RUNNEL_ECONNECT)
+    runnel__lookups_forget(&client->lookups, stream->attempt->url.host);
   if (code == RUNNEL_ERESOURCE)
     runnel__gate_pause(&client->gate,
                        runnel__client_now(client) + RUNNEL__RESOURCE_PAUSE_MS);

@@ -57,6 +57,7 @@ void runnel__client_free(struct runnel_client *client) {
   runnel__ask_free(&client->defaults_ask, &mem);
   runnel__free(&mem, client->defaults_sentinel);
   runnel__free(&mem, client->overrides);
+  runnel__lookups_free(&client->lookups, 0);
   runnel__gate_free(&client->gate, &mem);
   runnel__heap_free(&client->heap, &mem);
   runnel__free(&mem, client);
@@ -123,6 +124,7 @@ void runnel__client_end(struct runnel_client *client) {
   client->turns--;
   if (client->closing && client->streams_len == 0 && !client->closed) {
     client->closed = 1;
+    runnel__lookups_free(&client->lookups, 1);
     client->world->ops->close(client->world);
   }
   runnel__client_settle(client);
@@ -182,7 +184,8 @@ void runnel__client_attach(struct runnel_client *client,
                                                  hear_closed};
   client->world = world;
   client->lookups.world = world;
-  client->gate.seed = world->ops->random(world);
+  client->gate.origins.seed = world->ops->random(world);
+  client->lookups.hosts.seed = world->ops->random(world);
   world->ears = &ears;
   world->owner = client;
   (void)runnel__client_now(client);
@@ -233,7 +236,6 @@ int runnel__client_close(struct runnel_client *client,
 void runnel__client_abandon(struct runnel_client *client) {
   struct runnel__world *world = client->world;
   world->ops->abandon(world);
-  runnel__lookups_abandon(&client->lookups);
   while (!runnel__list_empty(&client->streams)) {
     runnel_stream *stream =
         RUNNEL__OF(client->streams.next, runnel_stream, all);

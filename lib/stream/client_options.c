@@ -33,6 +33,10 @@ static int check_numbers(const struct runnel_client_options *options,
        RATE_MAX, 1},
       {"dials_max", options->dials_max, 1, RATE_MAX, 1},
       {"origin_dials_max", options->origin_dials_max, 1, RATE_MAX, 1},
+      {"lookup_ttl_ms", options->lookup_ttl_ms, 1, RUNNEL_MS_MAX, 1},
+      {"lookup_negative_ttl_ms", options->lookup_negative_ttl_ms, 1,
+       RUNNEL_MS_MAX, 1},
+      {"lookup_stale_ms", options->lookup_stale_ms, 1, RUNNEL_MS_MAX, 1},
       {"held_bytes_max", options->held_bytes_max, HELD_MIN, RUNNEL_BYTES_MAX,
        0},
       {"log_level", options->log_level, RUNNEL_LOG_ERROR, RUNNEL_LOG_DEBUG, 0},
@@ -183,6 +187,13 @@ static int64_t number_or(int64_t value, int64_t normal) {
   return value == RUNNEL_NONE ? INT64_MAX : value;
 }
 
+/* A span that is off is none. */
+static int64_t span_or(int64_t value, int64_t normal) {
+  if (value == 0)
+    return normal;
+  return value == RUNNEL_NONE ? 0 : value;
+}
+
 int runnel__client_options_copy(struct runnel_client *client,
                                 const struct runnel_client_options *options) {
   client->mem.held_max =
@@ -196,6 +207,10 @@ int runnel__client_options_copy(struct runnel_client *client,
   gate->origin_rate_max = number_or(options->origin_dials_per_second_max, 500);
   gate->dials_max = number_or(options->dials_max, 512);
   gate->origin_dials_max = number_or(options->origin_dials_max, 256);
+  struct runnel__lookups *lookups = &client->lookups;
+  lookups->ttl_ms = span_or(options->lookup_ttl_ms, 60000);
+  lookups->negative_ttl_ms = span_or(options->lookup_negative_ttl_ms, 5000);
+  lookups->stale_ms = span_or(options->lookup_stale_ms, 3600000);
   int err = copy_resolve(client, options);
   if (err == RUNNEL_OK)
     err = copy_defaults(client, options->stream_defaults);

@@ -2,9 +2,10 @@
  * values, for the application's eyes and logs. */
 #include "stream.h"
 
-#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "client.h"
 
 void runnel__describe_url(char *text, size_t size,
                           const runnel_stream *stream) {
@@ -34,11 +35,12 @@ static void lower_first(char *text) {
 }
 
 static void system_words(char *text, size_t size,
-                         const struct runnel__tale *tale) {
+                         const struct runnel__tale *tale,
+                         const char *(*words)(int native)) {
   if (tale->native == 0)
     snprintf(text, size, "%s", runnel_strerror(tale->code));
   else if (tale->phase == RUNNEL_PHASE_RESOLVE && tale->code == RUNNEL_ERESOLVE)
-    snprintf(text, size, "%s", gai_strerror(tale->native));
+    snprintf(text, size, "%s", words(tale->native));
   else if (strerror_r(tale->native, text, size) != 0)
     snprintf(text, size, "error %d", tale->native);
   lower_first(text);
@@ -101,7 +103,8 @@ static void describe_status(char *text, int status) {
 static void describe_resolve(char *text, const runnel_stream *stream,
                              const struct runnel__tale *tale) {
   char words[128];
-  system_words(words, sizeof words, tale);
+  system_words(words, sizeof words, tale,
+               stream->client->world->ops->resolve_words);
   struct runnel__str host = {"", 0};
   if (stream->attempt != NULL)
     host = stream->attempt->url.host;
@@ -113,7 +116,8 @@ static void describe_connect(char *text, const runnel_stream *stream,
                              const struct runnel__tale *tale) {
   char words[100];
   char peer[130];
-  system_words(words, sizeof words, tale);
+  system_words(words, sizeof words, tale,
+               stream->client->world->ops->resolve_words);
   runnel__describe_peer(peer, sizeof peer, stream);
   snprintf(text, RUNNEL__TEXT_BYTES, "connect%s%s: %s",
            peer[0] == '\0' ? "" : " ", peer, words);
@@ -236,7 +240,8 @@ void runnel__describe(char *text, const runnel_stream *stream,
       snprintf(text, RUNNEL__TEXT_BYTES, "%s", runnel_strerror(tale->code));
     if (tale->phase >= RUNNEL_PHASE_HEAD && tale->native != 0) {
       char words[128];
-      system_words(words, sizeof words, tale);
+      system_words(words, sizeof words, tale,
+                   stream->client->world->ops->resolve_words);
       snprintf(text, RUNNEL__TEXT_BYTES, "connection lost: %s", words);
     }
   }

@@ -30,7 +30,7 @@ static void hang_up_all(struct runnel__dialer *dialer,
 }
 
 void runnel__dialer_stop(struct runnel__dialer *dialer) {
-  runnel__lookups_leave(dialer->lookups, &dialer->wait);
+  runnel__lookups_leave(&dialer->wait);
   hang_up_all(dialer, NULL);
 }
 

@@ -1,4 +1,4 @@
-/* Token buckets, a ring of origins, and the table that finds an origin. */
+/* Token buckets, and a ring of the origins that somebody waits for. */
 #include "gate.h"
 
 #include <string.h>
@@ -6,31 +6,19 @@
 #include "../core/world.h"
 
 #define TOKEN 1000 /* thousandths in one */
-#define TABLE_FIRST 16
 /* "http://" + host + ":65535" + NUL */
 #define KEY_BYTES (7 + 256 + 7)
 
 void runnel__gate_init(struct runnel__gate *gate, uint64_t seed) {
   *gate = (struct runnel__gate){0};
   runnel__list_init(&gate->ring);
-  gate->seed = seed;
+  gate->origins.seed = seed;
   gate->bucket.filled_ms = INT64_MIN;
   gate->paused_until_ms = INT64_MIN;
 }
 
 void runnel__gate_free(struct runnel__gate *gate, struct runnel__mem *mem) {
-  runnel__free(mem, gate->table);
-  gate->table = NULL;
-  gate->table_len = 0;
-}
-
-/* FNV-1a from a random start. */
-static uint64_t hash_key(const struct runnel__gate *gate, const char *key,
-                         size_t len) {
-  uint64_t hash = gate->seed ^ UINT64_C(14695981039346656037);
-  for (size_t i = 0; i < len; i++)
-    hash = (hash ^ (unsigned char)key[i]) * UINT64_C(1099511628211);
-  return hash;
+  runnel__table_free(&gate->origins, mem);
 }
 
 /* Writes the key of a URL's origin; returns its length. */
@@ -47,67 +35,31 @@ static size_t write_key(char *key, const struct runnel__url *url) {
   return len;
 }
 
-static int grow_table(struct runnel__gate *gate, struct runnel__mem *mem) {
-  if (gate->origins < gate->table_len)
-    return RUNNEL_OK;
-  size_t len = gate->table_len == 0 ? TABLE_FIRST : gate->table_len * 2;
-  struct runnel__origin **table =
-      runnel__alloc_zero(mem, len * sizeof(struct runnel__origin *));
-  if (table == NULL)
-    return RUNNEL_ENOMEM;
-  for (size_t i = 0; i < gate->table_len; i++) {
-    while (gate->table[i] != NULL) {
-      struct runnel__origin *origin = gate->table[i];
-      gate->table[i] = origin->next;
-      origin->next = table[origin->hash & (len - 1)];
-      table[origin->hash & (len - 1)] = origin;
-    }
-  }
-  runnel__free(mem, gate->table);
-  gate->table = table;
-  gate->table_len = len;
-  return RUNNEL_OK;
-}
-
-static struct runnel__origin *find_origin(const struct runnel__gate *gate,
-                                          uint64_t hash, const char *key,
-                                          size_t len) {
-  if (gate->table_len == 0)
-    return NULL;
-  struct runnel__origin *origin = gate->table[hash & (gate->table_len - 1)];
-  while (origin != NULL && (origin->hash != hash || origin->key_len != len ||
-                            memcmp(origin->key, key, len) != 0))
-    origin = origin->next;
-  return origin;
-}
-
 struct runnel__origin *runnel__origin_take(struct runnel__gate *gate,
                                            struct runnel__mem *mem,
                                            const struct runnel__url *url) {
-  char key[KEY_BYTES];
-  size_t len = write_key(key, url);
-  uint64_t hash = hash_key(gate, key, len);
-  struct runnel__origin *origin = find_origin(gate, hash, key, len);
-  if (origin != NULL) {
-    origin->refs++;
-    return origin;
+  char text[KEY_BYTES];
+  struct runnel__str key = {text, write_key(text, url)};
+  struct runnel__table_node *node = runnel__table_find(&gate->origins, key);
+  if (node != NULL) {
+    struct runnel__origin *known =
+        RUNNEL__OF(node, struct runnel__origin, node);
+    known->refs++;
+    return known;
   }
-  if (grow_table(gate, mem) != RUNNEL_OK)
+  if (runnel__table_reserve(&gate->origins, mem) != RUNNEL_OK)
     return NULL;
-  origin = runnel__alloc_zero(mem, sizeof *origin + len + 1);
+  struct runnel__origin *origin =
+      runnel__alloc_zero(mem, sizeof *origin + key.len + 1);
   if (origin == NULL)
     return NULL;
   runnel__list_init(&origin->ring);
   runnel__list_init(&origin->waiting);
   origin->bucket.filled_ms = INT64_MIN;
   origin->refs = 1;
-  origin->hash = hash;
-  origin->key_len = len;
-  memcpy(origin->key, key, len);
-  struct runnel__origin **chain = &gate->table[hash & (gate->table_len - 1)];
-  origin->next = *chain;
-  *chain = origin;
-  gate->origins++;
+  memcpy(origin->key, key.at, key.len);
+  origin->node.key = (struct runnel__str){origin->key, key.len};
+  runnel__table_add(&gate->origins, &origin->node);
   return origin;
 }
 
@@ -115,12 +67,7 @@ void runnel__origin_give(struct runnel__gate *gate, struct runnel__mem *mem,
                          struct runnel__origin *origin) {
   if (origin == NULL || --origin->refs > 0)
     return;
-  struct runnel__origin **at =
-      &gate->table[origin->hash & (gate->table_len - 1)];
-  while (*at != origin)
-    at = &(*at)->next;
-  *at = origin->next;
-  gate->origins--;
+  runnel__table_remove(&gate->origins, &origin->node);
   runnel__list_remove(&origin->ring);
   runnel__free(mem, origin);
 }

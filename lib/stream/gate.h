@@ -9,6 +9,7 @@
 
 #include "../core/alloc.h"
 #include "../core/list.h"
+#include "../core/table.h"
 #include "../core/url.h"
 
 /* Tokens, in thousandths, so that a millisecond's share is a whole number. */
@@ -18,23 +19,18 @@ struct runnel__bucket {
 };
 
 struct runnel__origin {
-  struct runnel__list ring;    /* in the gate's, while anybody waits */
-  struct runnel__list waiting; /* the nodes that were joined, in order */
-  struct runnel__origin *next; /* of the same hash */
+  struct runnel__list ring;       /* in the gate's, while anybody waits */
+  struct runnel__list waiting;    /* the nodes that were joined, in order */
+  struct runnel__table_node node; /* in the gate's origins */
   struct runnel__bucket bucket;
   size_t refs;
   size_t dials; /* under way */
-  uint64_t hash;
-  size_t key_len;
-  char key[]; /* "http://host:port", lower case */
+  char key[];   /* "http://host:port", lower case */
 };
 
 struct runnel__gate {
   struct runnel__list ring; /* origins that somebody waits for */
-  struct runnel__origin **table;
-  size_t table_len; /* a power of two, or 0 */
-  size_t origins;
-  uint64_t seed; /* of the hash, so that nobody can aim at one chain */
+  struct runnel__table origins;
   struct runnel__bucket bucket;
   size_t dials; /* under way */
   int64_t paused_until_ms;
