@@ -20,6 +20,7 @@ struct app {
   runnel_stream *stream; /* NULL once closed */
   unsigned events;       /* in this second */
   unsigned seconds;
+  int refused;
 };
 
 static int on_event(runnel_stream *stream, const struct runnel_event *event,
@@ -76,8 +77,9 @@ int main(int argc, char **argv) {
     uv_timer_start(&app.timer, on_timer, 1000, 1000);
   } else {
     fprintf(stderr, "%s\n", options.error_text);
+    app.refused = 1;
     runnel_client_close(app.client, on_closed, &app);
   }
   uv_run(&loop, UV_RUN_DEFAULT);
-  return uv_loop_close(&loop) == 0 ? 0 : 1;
+  return uv_loop_close(&loop) == 0 && !app.refused ? 0 : 1;
 }

@@ -88,10 +88,11 @@ int main(int argc, char **argv) {
   options.on_event = on_event;
   options.on_end = on_end;
   options.on_close = on_close;
-  if (runnel_stream_open(NULL, client, &options) != RUNNEL_OK)
+  int code = runnel_stream_open(NULL, client, &options);
+  if (code != RUNNEL_OK)
     fprintf(stderr, "%s\n", options.error_text);
   uv_run(&loop, UV_RUN_DEFAULT); /* until the stream has closed */
   runnel_client_close(client, NULL, NULL);
   uv_run(&loop, UV_RUN_DEFAULT);
-  return uv_loop_close(&loop) == 0 ? 0 : 1;
+  return uv_loop_close(&loop) == 0 && code == RUNNEL_OK ? 0 : 1;
 }

@@ -25,6 +25,7 @@
   X(state_made, "--state makes its file, mode 0600")                           \
   X(state_resumes, "--state goes before --last-event-id")                      \
   X(state_keeps_others, "--state keeps what it does not know")                 \
+  X(state_empty_id, "--state tells an empty id from none")                     \
   X(state_two_urls, "--state keeps an id for each URL")                        \
   X(state_block_without_data, "--state keeps an id without an event")          \
   X(state_last_of_n, "--state holds the last event's id under -n")             \

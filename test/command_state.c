@@ -17,6 +17,8 @@
 
 STREAM(three, "id: 1\ndata: a\n\nid: 2\ndata: b\n\nid: 3\ndata: c\n\n");
 STREAM(four, "id: 4\ndata: d\n\n");
+STREAM(emptied, "id: 1\ndata: a\n\n"
+                "id\ndata: b\n\n");
 STREAM(bare, "data: a\n\nid: 9\n\n");
 
 void command_life_state_made(void **state) {
@@ -62,6 +64,20 @@ void command_life_state_keeps_others(void **state) {
                   ARGS("-fdata", "--no-reconnect", "--state=<D>/s", "<U>"));
   command_rig_file(&rig, "s",
                    "{\n  \"http://other/\": \"o\",\n  \"<U>\": \"4\"\n}\n");
+  command_rig_close(&rig);
+}
+
+/* The server took its ids back: the command line's is older. */
+void command_life_state_empty_id(void **state) {
+  struct command_rig rig;
+  (void)state;
+  command_rig_open(&rig, SCRIPTS(emptied), 1);
+  const char *const *args = ARGS("-fdata", "--no-reconnect", "--state", "<D>/s",
+                                 "--last-event-id", "x", "<U>");
+  command_rig_run(&rig, 0, args);
+  command_rig_file(&rig, "s", "{\n  \"<U>\": \"\"\n}\n");
+  command_rig_run(&rig, 0, args);
+  assert_null(strstr(peer_request(rig.peer, 1)->head, "Last-Event-ID"));
   command_rig_close(&rig);
 }
 

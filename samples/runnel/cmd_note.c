@@ -116,11 +116,8 @@ static void add_body(struct cmd_bytes *line, const struct runnel_end *end) {
 }
 
 static void print_wait(char *dst, size_t size, int64_t ms) {
-  if (ms < 10000)
-    snprintf(dst, size, "%lld.%lld s", (long long)(ms / 1000),
-             (long long)(ms % 1000 / 100));
-  else
-    snprintf(dst, size, "%lld s", (long long)(ms / 1000));
+  snprintf(dst, size, "%lld.%lld s", (long long)(ms / 1000),
+           (long long)(ms % 1000 / 100));
 }
 
 static void note_clean(const struct cmd_stream *stream,

@@ -121,15 +121,15 @@ int cmd_state_open(struct cmd_state **dst, const char *path) {
 }
 
 const char *cmd_state_get(const struct cmd_state *state, const char *url) {
-  const char *id = json_string_value(json_object_get(state->ids, url));
-  return id == NULL ? "" : id;
+  return json_string_value(json_object_get(state->ids, url));
 }
 
 void cmd_state_put(struct cmd_state *state, const char *url, const char *id,
                    size_t len) {
   struct cmd_bytes clean = {0};
   cmd_bytes_utf8(&clean, id, len);
-  if (strcmp(cmd_state_get(state, url), clean.at) != 0) {
+  const char *old = cmd_state_get(state, url);
+  if (strcmp(old == NULL ? "" : old, clean.at) != 0) {
     json_object_set_new_nocheck(state->ids, url, json_string_nocheck(clean.at));
     state->dirty = 1;
   }

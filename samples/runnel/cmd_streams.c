@@ -206,7 +206,7 @@ static int open_stream(struct cmd *cmd, struct runnel_stream_options *options,
                        size_t place) {
   struct cmd_stream *stream = &cmd->streams[place];
   const char *id = cmd->options.last_event_id;
-  const char *kept = "";
+  const char *kept = NULL;
   stream->cmd = cmd;
   stream->place = place;
   stream->url = cmd->options.urls.at[place];
@@ -215,7 +215,7 @@ static int open_stream(struct cmd *cmd, struct runnel_stream_options *options,
   if (cmd->state != NULL)
     kept = cmd_state_get(cmd->state, stream->url);
   options->url = stream->url;
-  options->last_event_id = kept[0] != '\0' ? kept : id;
+  options->last_event_id = kept != NULL ? kept : id;
   options->user = stream;
   cmd->streams_len++;
   int code = runnel_stream_open(&stream->handle, cmd->client, options);
