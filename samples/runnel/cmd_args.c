@@ -209,11 +209,11 @@ static int take_text(const char **dst, const char *name, const char *text) {
 }
 
 static int take_type(struct cmd_options *options, const char *text) {
-  const char *type;
-  if (take_text(&type, "--event", text) == CMD_USAGE)
-    return CMD_USAGE;
-  cmd_strings_take(&options->types, cmd_copy(type, strlen(type)));
-  return CMD_GO;
+  const char *type = NULL;
+  int status = take_text(&type, "--event", text);
+  if (type != NULL)
+    cmd_strings_take(&options->types, cmd_copy(type, strlen(type)));
+  return status;
 }
 
 static int take_flag(int *flag) {

@@ -110,7 +110,7 @@ void cmd_bytes_plain(struct cmd_bytes *bytes, const char *at, size_t len) {
     int valid;
     size_t step = cmd_utf8_next(at + i, len - i, &valid);
     int control = valid ? control_of(at + i, step) : -1;
-    char escaped[8];
+    char escaped[16];
     if (control >= 0) {
       snprintf(escaped, sizeof escaped, "\\x%02x", (unsigned)control);
       cmd_bytes_text(bytes, escaped);

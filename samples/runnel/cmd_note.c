@@ -24,7 +24,8 @@ static void write_line(const char *text, size_t len) {
   cmd_bytes_free(&line);
 }
 
-static void print(struct cmd_bytes *bytes, const char *format, va_list list) {
+__attribute__((nonnull, format(printf, 2, 0))) static void
+print(struct cmd_bytes *bytes, const char *format, va_list list) {
   va_list again;
   va_copy(again, list);
   int len = vsnprintf(NULL, 0, format, again);
