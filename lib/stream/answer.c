@@ -97,6 +97,7 @@ static void follow(runnel_stream *stream) {
     return;
   }
   stream->last_status = runnel__reply_status(stream->reply);
+  runnel__describe_step(stream, "redirected by");
   runnel__exchange_cut(stream);
   runnel__exchange_sweep(stream);
   runnel__attempt_suspend(stream);

@@ -226,6 +226,7 @@ static void hear_connected(void *owner, struct runnel__link *link,
   runnel__client_begin(client);
   stream->attempt->peer = *addr;
   release_slot(stream->attempt);
+  runnel__describe_step(stream, "connected to");
   runnel__lookups_prefer(&client->lookups, stream->attempt->url.host, addr);
   if (runnel__exchange_start(stream, link) != RUNNEL_OK)
     runnel__stream_end(stream, RUNNEL_ENOMEM, RUNNEL_PHASE_HEAD, 0);
@@ -261,6 +262,8 @@ static void start_dial(runnel_stream *stream) {
       .keepalive_probes = (int)policy->keepalive_probes,
   };
   struct runnel__dialer *dialer = &attempt->dialer;
+  attempt->peer = (struct runnel__addr){0};
+  runnel__describe_step(stream, "dialling");
   runnel__stream_set_state(stream, RUNNEL_STATE_RESOLVING, attempt->open_at_ms);
   runnel__dialer_init(dialer, &stream->client->lookups, &ears, stream, &target);
   const struct runnel__addr *addr =

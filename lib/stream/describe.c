@@ -16,6 +16,19 @@ void runnel__describe_url(char *text, size_t size,
     runnel__url_print(text, size, &url, 0);
 }
 
+void runnel__describe_step(const runnel_stream *stream, const char *step) {
+  const struct runnel__log *log = &stream->client->log;
+  char name[RUNNEL__TEXT_BYTES];
+  char peer[RUNNEL__TEXT_BYTES];
+  if (!runnel__log_wants(log, RUNNEL_LOG_DEBUG))
+    return;
+  runnel__url_print(name, sizeof name, &stream->attempt->url, 0);
+  runnel__describe_peer(peer, sizeof peer, stream);
+  runnel__log_line(log, RUNNEL_LOG_DEBUG, "%s: attempt %llu: %s%s%s", name,
+                   (unsigned long long)stream->attempts, step,
+                   peer[0] == '\0' ? "" : " ", peer);
+}
+
 void runnel__describe_peer(char *text, size_t size,
                            const runnel_stream *stream) {
   if (stream->ask.unix_path != NULL) {

@@ -301,11 +301,6 @@ int runnel__exchange_start(runnel_stream *stream, struct runnel__link *link) {
     attempt->acted = 1;
   runnel__stream_set_state(stream, RUNNEL_STATE_WAITING_HEAD,
                            policy->once ? RUNNEL__NEVER : attempt->open_at_ms);
-  if (stream->paused) { /* its clock stands, as for a pause from here on */
-    stream->left_ms = RUNNEL__NEVER;
-    stream->deadline_ms = RUNNEL__NEVER;
-    runnel__stream_arm(stream);
-  }
   runnel__exchange_listen(stream);
   return RUNNEL_OK;
 }

@@ -199,11 +199,27 @@ void runnel__stream_arm(runnel_stream *stream) {
     runnel__heap_set(heap, &stream->clock, at_ms);
 }
 
+/* Clocks of a response stand still in a pause. */
+static int clock_stands(const runnel_stream *stream) {
+  return stream->paused && (stream->state == RUNNEL_STATE_WAITING_HEAD ||
+                            stream->state == RUNNEL_STATE_OPEN);
+}
+
+static void stop_clock(runnel_stream *stream) {
+  if (!clock_stands(stream) || stream->deadline_ms == RUNNEL__NEVER)
+    return;
+  int64_t now_ms = runnel__client_now(stream->client);
+  stream->left_ms =
+      stream->deadline_ms > now_ms ? stream->deadline_ms - now_ms : 0;
+  stream->deadline_ms = RUNNEL__NEVER;
+}
+
 void runnel__stream_set_state(runnel_stream *stream, int state,
                               int64_t deadline_ms) {
   stream->state = (uint8_t)state;
   stream->deadline_ms = deadline_ms;
   stream->left_ms = RUNNEL__NEVER;
+  stop_clock(stream);
   runnel__stream_arm(stream);
 }
 
@@ -238,12 +254,6 @@ static void finish_close(runnel_stream *stream) {
   runnel__stream_free(stream);
 }
 
-/* Clocks of a response stand still in a pause. */
-static int clock_stands(const runnel_stream *stream) {
-  return stream->state == RUNNEL_STATE_WAITING_HEAD ||
-         stream->state == RUNNEL_STATE_OPEN;
-}
-
 int runnel__stream_pause(runnel_stream *stream) {
   if (stream->state == RUNNEL_STATE_CLOSING)
     return RUNNEL_ESTATE;
@@ -253,13 +263,8 @@ int runnel__stream_pause(runnel_stream *stream) {
   if (stream->state == RUNNEL_STATE_QUEUED)
     runnel__gate_leave(&stream->client->gate, runnel__attempt_origin(stream),
                        &stream->queue);
-  if (clock_stands(stream) && stream->deadline_ms != RUNNEL__NEVER) {
-    int64_t now_ms = runnel__client_now(stream->client);
-    stream->left_ms =
-        stream->deadline_ms > now_ms ? stream->deadline_ms - now_ms : 0;
-    stream->deadline_ms = RUNNEL__NEVER;
-    runnel__stream_arm(stream);
-  }
+  stop_clock(stream);
+  runnel__stream_arm(stream);
   runnel__exchange_listen(stream);
   runnel__client_settle(stream->client);
   return RUNNEL_OK;

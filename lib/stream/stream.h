@@ -217,6 +217,8 @@ void runnel__describe(char *text, const runnel_stream *stream,
                       const struct runnel__tale *tale);
 /* The URL without userinfo, query and fragment, for a log. */
 void runnel__describe_url(char *text, size_t size, const runnel_stream *stream);
+/* A line of RUNNEL_LOG_DEBUG about the hop: what is done, and its URL. */
+void runnel__describe_step(const runnel_stream *stream, const char *step);
 /* "192.0.2.1:80" or "unix:/path": whom the attempt talks to. */
 void runnel__describe_peer(char *text, size_t size,
                            const runnel_stream *stream);
