@@ -1,0 +1,19 @@
+/* The test program's own name service, for names that the system's has not;
+ * its getaddrinfo stands before the system's. All other names go there.
+ *
+ *   both.test        ::1 and 127.0.0.1
+ *   *.slow.test      127.0.0.1, but only once the test lets it */
+#ifndef RUNNEL_TEST_RESOLVER_H
+#define RUNNEL_TEST_RESOLVER_H
+
+/* How many slow look-ups have ended since the start. */
+int resolver_ended(void);
+
+/* Blocks until that many slow look-ups are under way. */
+void resolver_wait(int running);
+
+/* Answers all that are under way, and blocks until the threads that asked go
+ * on. */
+void resolver_answer(void);
+
+#endif
