@@ -202,8 +202,8 @@ void runnel__stream_end(runnel_stream *stream, int code, int phase,
       .once = stream->policy->once,
       .accepted = facts.accepted,
       .acted = facts.acted,
-      .can_authorize =
-          stream->policy->on_request != NULL && !stream->unauthorized,
+      .can_authorize = stream->policy->on_request != NULL &&
+                       !stream->unauthorized && facts.tale.status == 401,
   };
   enum runnel__fate fate = runnel__verdict(&ending);
   char text[RUNNEL__TEXT_BYTES];
@@ -227,9 +227,8 @@ void runnel__stream_end(runnel_stream *stream, int code, int phase,
   runnel__stream_set_state(stream, RUNNEL_STATE_BACKING_OFF, RUNNEL__NEVER);
   stream->last_code = code;
   stream->last_status = facts.tale.status;
-  stream->unauthorized |= (uint8_t)(code == RUNNEL_EUNAUTHORIZED);
-  stream->why =
-      code == RUNNEL_EUNAUTHORIZED ? RUNNEL_WHY_UNAUTHORIZED : RUNNEL_WHY_RETRY;
+  stream->unauthorized |= (uint8_t)(end.status == 401);
+  stream->why = end.status == 401 ? RUNNEL_WHY_UNAUTHORIZED : RUNNEL_WHY_RETRY;
   uint32_t epoch = stream->epoch;
   tell_end(stream, &end, &verdict);
   runnel__stream_leave(stream);
