@@ -264,7 +264,7 @@ static int parse_host_port(struct runnel__url *url, struct runnel__str text,
 int runnel__url_parse(struct runnel__url *url, struct runnel__str text,
                       char *why) {
   struct runnel__url parsed = {0};
-  struct runnel__str rest = {0};
+  struct runnel__str rest = text;
   int err = check_bytes(text, why);
   if (err == RUNNEL_OK)
     err = parse_scheme(&parsed, text, &rest, why);

@@ -236,18 +236,15 @@ static int run_streams(struct cmd *cmd) {
 }
 
 static int run(struct cmd *cmd) {
-  struct cmd_loop loop;
-  int status = CMD_FAILED;
-  memset(&loop, 0, sizeof loop);
-  cmd->loop = &loop;
-  if (cmd_signals_open() < 0 || uv_loop_init(&loop.uv) != 0) {
+  cmd->loop = cmd_alloc(sizeof *cmd->loop);
+  if (cmd_signals_open() < 0 || uv_loop_init(&cmd->loop->uv) != 0) {
     cmd_note("cannot make a loop: %s", strerror(errno));
     return CMD_FAILED;
   }
-  status = make_client(cmd);
+  int status = make_client(cmd);
   if (status == 0)
     status = run_streams(cmd);
-  uv_loop_close(&loop.uv);
+  uv_loop_close(&cmd->loop->uv);
   return status;
 }
 
@@ -269,6 +266,7 @@ static void release(struct cmd *cmd) {
     free(cmd->streams[i].file_error);
   }
   free(cmd->streams);
+  free(cmd->loop);
   cmd_state_free(cmd->state);
   cmd_bytes_free(&cmd->out.bytes);
   cmd_options_free(&cmd->options);
