@@ -5,7 +5,7 @@
  * methods, addresses) are left to it. */
 #include "cmd.h"
 
-#include <errno.h>
+#include <arpa/inet.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -395,6 +395,12 @@ int cmd_args_parse(struct cmd_options *options, int argc, char **argv) {
   return finish(options);
 }
 
+static int is_address(const char *text) {
+  unsigned char bytes[16];
+  return inet_pton(AF_INET, text, bytes) == 1 ||
+         inet_pton(AF_INET6, text, bytes) == 1;
+}
+
 int cmd_resolve_parse(struct cmd_options *options, const char *text) {
   const char *host = text[0] == '[' ? text + 1 : text;
   size_t host_len = strcspn(host, text[0] == '[' ? "]" : ":");
@@ -416,12 +422,19 @@ int cmd_resolve_parse(struct cmd_options *options, const char *text) {
     return cmd_usage("option --resolve: the port in '%s' is not a number from "
                      "1 to 65535",
                      text);
+  char *literal = cmd_copy(address, len);
+  if (!is_address(literal)) {
+    free(literal);
+    return cmd_usage("option --resolve: the address in '%s' is not an IPv4 or "
+                     "IPv6 one",
+                     text);
+  }
   options->resolve = cmd_grow(options->resolve, options->resolve_len + 1,
                               sizeof *options->resolve);
   struct runnel_resolve *entry = &options->resolve[options->resolve_len++];
   entry->host = cmd_copy(host, host_len);
   entry->port = (int)port;
-  entry->address = cmd_copy(address, len);
+  entry->address = literal;
   return 0;
 }
 
