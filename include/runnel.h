@@ -389,7 +389,7 @@ struct runnel_end {
   const struct runnel_header *headers; /* of an answer that was not accepted;
                                           else none */
   size_t headers_len;
-  const char *body; /* first bytes of an answer that was not accepted */
+  const char *body; /* first bytes of an answer that is not 200 */
   size_t body_len;
   uint64_t failures;   /* in a row; 0: this end is no failure */
   uint64_t unfinished; /* bytes of an unfinished last block, dropped */
@@ -558,7 +558,7 @@ struct runnel_stream_options {
   int64_t type_bytes_max;       /* likewise; at most 65,536; default 256 */
   int64_t head_bytes_max;       /* response head, 1xx included; 256 to
                                    16,777,216; default 65,536 */
-  int64_t error_body_bytes_max; /* kept of an answer that is not accepted; at
+  int64_t error_body_bytes_max; /* kept of an answer that is not 200; at
                                    most 16,777,216; default 16,384; none:
                                    RUNNEL_NONE */
   int oversize;                 /* enum runnel_oversize */

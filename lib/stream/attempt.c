@@ -277,13 +277,13 @@ static void start_dial(runnel_stream *stream) {
 }
 
 void runnel__attempt_admitted(runnel_stream *stream) {
+  /* It left the queue: no callback and no ending may look for it there. */
+  runnel__stream_set_state(stream, RUNNEL_STATE_RESOLVING, RUNNEL__NEVER);
   if (stream->attempt == NULL) {
     stream->attempts++;
     if (begin_attempt(stream) != RUNNEL_OK) {
       runnel__gate_done(&stream->client->gate, stream->origin);
       stream->client->gate_dirty = 1;
-      /* It left the queue; the ending must not look for it there. */
-      runnel__stream_set_state(stream, RUNNEL_STATE_RESOLVING, RUNNEL__NEVER);
       runnel__stream_end(stream, RUNNEL_ENOMEM, RUNNEL_PHASE_REQUEST, 0);
       return;
     }

@@ -153,7 +153,8 @@ static int copy_rest(runnel_stream *stream, char *low) {
   char *left = runnel__reply_left(stream->reply, &left_len);
   size_t len = (size_t)(left - low) + left_len;
   if (len == 0) { /* all was read; only pointers must not dangle */
-    runnel__parser_moved(&stream->parser, low, nothing, 0);
+    if (stream->parsing)
+      runnel__parser_moved(&stream->parser, low, nothing, 0);
     runnel__reply_moved(stream->reply, nothing);
     return RUNNEL_OK;
   }
@@ -168,7 +169,9 @@ static int copy_rest(runnel_stream *stream, char *low) {
   rest->held = held;
   memcpy(rest->bytes, low, len);
   memset(rest->bytes + len, 0, RUNNEL__SLACK_BYTES);
-  runnel__parser_moved(&stream->parser, low, rest->bytes, RUNNEL__SLACK_BYTES);
+  if (stream->parsing)
+    runnel__parser_moved(&stream->parser, low, rest->bytes,
+                         RUNNEL__SLACK_BYTES);
   runnel__reply_moved(stream->reply, rest->bytes + (left - low));
   stream->rest = rest;
   return RUNNEL_OK;

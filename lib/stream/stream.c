@@ -145,7 +145,7 @@ int runnel__stream_open(runnel_stream **stream, runnel_client *client,
     err = check_first_id(options, &merged, text);
   if (err != RUNNEL_OK)
     return err;
-  runnel_stream *made;
+  runnel_stream *made = NULL;
   err = make(&made, client, &merged);
   if (err != RUNNEL_OK)
     return runnel__options_refuse(text, err, "out of memory");
