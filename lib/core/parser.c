@@ -275,6 +275,11 @@ int runnel__parser_keep(struct runnel__parser *parser, char **low) {
 void runnel__parser_moved(struct runnel__parser *parser, const char *from,
                           char *to, size_t slack) {
   (void)slack;
+  if (!parser->refused && parser->at == parser->end) {
+    /* Nothing of the slice is needed; it may even be an older one. */
+    parser->at = parser->end = to;
+    return;
+  }
   if (parser->refused && !parser->data_carried)
     parser->data = to + (parser->data - from);
   if (parser->refused && parser->type != NULL && !parser->type_stored)
