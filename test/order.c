@@ -21,6 +21,8 @@ const char *order_request(struct order *order, int why) {
   const char *broken = any(order);
   if (broken != NULL)
     return broken;
+  if (why == RUNNEL_WHY_RECONNECT && order->may_reconnect)
+    order_reconnected(order);
   if (why == RUNNEL_WHY_REDIRECT && !order->in_attempt)
     return "a hop outside an attempt";
   if (why != RUNNEL_WHY_REDIRECT && order->in_attempt)
@@ -35,7 +37,7 @@ const char *order_open(struct order *order) {
   const char *broken = any(order);
   if (broken != NULL)
     return broken;
-  if (order->opened)
+  if (order->opened && (order->wants_request || !order->may_reconnect))
     return "on_open twice in an attempt";
   if (order->wants_request && !order->in_attempt)
     return "on_open before on_request";
@@ -59,6 +61,7 @@ const char *order_end(struct order *order, int code, int phase) {
     return "on_end without on_request, or twice";
   order->in_attempt = 0;
   order->opened = 0;
+  order->revived = 0;
   return NULL;
 }
 
@@ -78,11 +81,14 @@ const char *order_close(struct order *order, int code) {
 }
 
 void order_verdict(struct order *order, int retry, int code) {
-  order->stopped = !retry;
+  order->stopped = !retry && !order->revived;
   order->stop_code = code;
 }
 
 void order_reconnected(struct order *order) {
+  order->revived = 1;
   order->in_attempt = 0;
   order->opened = 0;
 }
+
+void order_reconnects_later(struct order *order) { order->may_reconnect = 1; }

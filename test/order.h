@@ -9,8 +9,10 @@ struct order {
   int in_attempt;    /* on_request ran (or nobody can tell) */
   int opened;
   int paused;
-  int closing; /* by the application */
-  int stopped; /* the last end's verdict was: stop */
+  int may_reconnect; /* a reconnect of the whole client is spread over time */
+  int revived;       /* reconnected inside on_end, which no verdict undoes */
+  int closing;       /* by the application */
+  int stopped;       /* the last end's verdict was: stop */
   int stop_code;
   int closed;
 };
@@ -25,5 +27,6 @@ const char *order_close(struct order *order, int code);
 /* What the application did, successfully. `order_verdict`: what on_end left. */
 void order_verdict(struct order *order, int retry, int code);
 void order_reconnected(struct order *order);
+void order_reconnects_later(struct order *order);
 
 #endif

@@ -38,6 +38,7 @@ struct sim_link {
   int is_hung_up;
   int listens;
   int silenced; /* what is in the socket is not noticed before the next alarm */
+  int is_due;   /* in the sim's list of those that may hear something */
   struct sim_piece *first; /* in the socket */
   struct sim_piece *last;
   int ends; /* after the bytes: 1: with end_code, end_native */
@@ -86,7 +87,11 @@ struct sim {
   struct sim_link **graves; /* hung up in this turn */
   size_t graves_len;
   size_t graves_cap;
+  struct sim_link **dues; /* links that may hear something; owned */
+  size_t dues_len;
+  size_t dues_cap;
   struct sim_post *posts;
+  int has_silenced;
   size_t links_made;
   size_t lookups_made;
 
@@ -122,6 +127,9 @@ void sim_refused(struct sim_link *link, int code, int native);
 /* Put into the socket; heard by sim_settle. */
 void sim_bytes(struct sim_link *link, const char *bytes, size_t len);
 void sim_end(struct sim_link *link, int code, int native);
+
+/* What is in its socket is not noticed before the next alarm. */
+void sim_silence(struct sim_link *link);
 
 /* The one of that number, or NULL. */
 struct sim_link *sim_find_link(struct sim *sim, size_t number);

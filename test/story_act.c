@@ -128,7 +128,7 @@ static int act_client(struct story_app *app, char *words) {
     if (called(app, "reconnect client",
                runnel_client_reconnect(client, *rest ? story_ms(rest) : 0)))
       for (size_t i = 0; i < app->streams_len; i++)
-        order_reconnected(&app->streams[i].order);
+        order_reconnects_later(&app->streams[i].order);
   } else if (strcmp(words, "post") == 0) {
     app->in_call++;
     called(app, words, runnel_client_post(client, hear_post, app));

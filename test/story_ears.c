@@ -72,6 +72,8 @@ static void hear_request(runnel_stream *handle, runnel_request *request,
   story_bytes_text(&line, " url=");
   story_bytes_text(&line, attempt->url);
   finish(stream, &line);
+  if (stream->held) /* of an attempt that is over: it only wants freeing */
+    story_app_proceed(stream->app, stream, RUNNEL_OK);
   stream->request = request;
   stream->held = 0;
   story_app_todo(stream->app, &(struct story_action){.stream = stream},

@@ -109,8 +109,9 @@ static void give_bytes(struct story_run *run, struct sim_link *link,
       return; /* hung up meanwhile */
     end = next_cut(run, at, bytes->len);
     sim_bytes(link, bytes->at + at, end - at);
-    link->silenced = silenced;
-    if (!silenced)
+    if (silenced)
+      sim_silence(link);
+    else
       sim_settle(sim);
   }
 }
@@ -184,13 +185,13 @@ static int do_bytes(struct story_run *run, struct sim_link *link, char *line) {
     give_text(run, link, "0\\r\\n\\r\\n", 0, silenced);
   } else if (strcmp(line, "eof") == 0) {
     sim_end(link, RUNNEL_OK, 0);
-    link->silenced = silenced;
   } else if (strcmp(line, "reset") == 0) {
     sim_end(link, RUNNEL_ELOST, ECONNRESET);
-    link->silenced = silenced;
   } else {
     return 0;
   }
+  if (silenced)
+    sim_silence(link);
   return silenced ? 2 : 1;
 }
 
