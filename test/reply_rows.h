@@ -32,7 +32,8 @@
     "200 Content-Type=text/event-stream, [data: a\n\n] end")                   \
   X(OK11 "Content-Length: 3\r\n\r\nabc", "200 Content-Length=3, [abc] end")    \
   X(OK11 "content-length:3\r\n\r\nabc", "200 content-length=3, [abc] end")     \
-  X(OK11 "Content-Length: 003\r\n\r\nabc", "200 Content-Length=003, [abc] end")\
+  X(OK11 "Content-Length: 003\r\n\r\nabc",                                     \
+    "200 Content-Length=003, [abc] end")                                       \
   X(OK11 "Content-Length: \t 3 \t \r\n\r\nabc",                                \
     "200 Content-Length=3, [abc] end")                                         \
   X(CHUNKED "3\r\nabc\r\n0\r\n\r\n", CH "[abc] end")                           \
@@ -65,7 +66,8 @@
   X("HTTP/1.0 200 OK\r\n\r\nabc", "200 [abc] end")                             \
   X("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\nabc",                    \
     "200 Connection=keep-alive, [abc] end")                                    \
-  X("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nab",\
+  X("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: "            \
+    "2\r\n\r\nab",                                                             \
     "200 Connection=keep-alive,Content-Length=2, [ab] end")                    \
   X("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nab",                          \
     "200 Content-Length=2, [ab] end")                                          \
@@ -241,9 +243,9 @@
   X(CHUNKED "5\r\rabcde\r\n", CH "[] " BAD_SIZE)                               \
   X(CHUNKED "5;a\nabcde\r\n", CH "[] " BAD_SIZE)                               \
   X(CHUNKED "fffffffffffffffff\r\na",                                          \
-    CH "[] error: a chunk's size is over 64 bits")                                \
+    CH "[] error: a chunk's size is over 64 bits")                             \
   X(CHUNKED "10000000000000000\r\na",                                          \
-    CH "[] error: a chunk's size is over 64 bits")                                \
+    CH "[] error: a chunk's size is over 64 bits")                             \
   X(CHUNKED "1\r\nab\r\n", CH "[a] " BAD_CHUNK)                                \
   X(CHUNKED "1\r\na\n", CH "[a] " BAD_CHUNK)                                   \
   X(CHUNKED "1\r\na\r1", CH "[a] " BAD_CHUNK)                                  \
