@@ -98,11 +98,12 @@ void runnel__block_reset(struct runnel__parser *parser) {
   runnel__block_drop_carry(parser);
 }
 
-/* Forgets the item that the last call returned. */
+/* Forgets the item that the last call returned, with its repaired copies. */
 void runnel__block_drop_shown(struct runnel__parser *parser) {
-  if (parser->shown == RUNNEL_PARSED_COMMENT)
+  if (parser->shown == RUNNEL_PARSED_COMMENT ||
+      parser->shown == RUNNEL_PARSED_RETRY)
     runnel__block_drop_tail(parser);
-  else if (parser->shown != 0 && parser->shown != RUNNEL_PARSED_RETRY)
+  else if (parser->shown != 0)
     runnel__block_reset(parser);
   parser->shown = 0;
   parser->shown_id = RUNNEL__NO_ID;
