@@ -166,6 +166,8 @@ static void park(runnel_stream *stream, int code, int phase, int native) {
   uint8_t accepted = stream->accepted;
   if (attempt != NULL && attempt->dialer.lookups != NULL)
     runnel__dialer_stop(&attempt->dialer);
+  if (attempt != NULL)
+    runnel__attempt_suspend(stream); /* the slot is for others now */
   runnel__exchange_cut(stream);
   stream->accepted = accepted; /* what is told later still says so */
   stream->parked = 1;
