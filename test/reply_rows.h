@@ -1,4 +1,5 @@
-/* Responses and what becomes of them, for reply_test.c: X(bytes, transcript).
+/* Responses and what becomes of them, for reply_test.c and matrix_test.c:
+ * X(bytes, transcript).
  *
  * A transcript is "STATUS name=value,... [body] end|lost|error: why", in which
  * the body's slices are joined; the connection ends in order after the bytes.
@@ -7,8 +8,12 @@
 #ifndef RUNNEL_TEST_REPLY_ROWS_H
 #define RUNNEL_TEST_REPLY_ROWS_H
 
+/* Who walks the rows through more than the reply may put more into the usual
+ * head and the first chunk, by defining these before. */
+#ifndef OK11
 #define OK11 "HTTP/1.1 200 OK\r\n"
 #define CHUNKED OK11 "Transfer-Encoding: chunked\r\n\r\n"
+#endif
 #define CH "200 Transfer-Encoding=chunked, "
 #define NOT_HTTP "error: the answer is not HTTP/1.0 or HTTP/1.1"
 #define NO_STATUS "error: the status line holds no status of three digits"
