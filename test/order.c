@@ -30,6 +30,7 @@ const char *order_request(struct order *order, int why) {
   if (order->opened)
     return "on_request after on_open";
   order->in_attempt = 1;
+  order->may_stop = 0;
   return NULL;
 }
 
@@ -71,17 +72,19 @@ const char *order_close(struct order *order, int code) {
   order->closed = 1;
   if (!order->wants_end)
     return NULL; /* nobody can tell how it ended */
-  if (!order->closing && !order->stopped)
+  int ended = order->stopped || order->may_stop;
+  if (!order->closing && !ended)
     return "on_close without a last end or a close";
-  if (order->stopped && !order->closing && code != order->stop_code)
+  if (ended && !order->closing && code != order->stop_code)
     return "on_close with another code than the last end";
-  if (!order->stopped && code != RUNNEL_ECANCELED)
+  if (!ended && code != RUNNEL_ECANCELED)
     return "on_close after close is not RUNNEL_ECANCELED";
   return NULL;
 }
 
 void order_verdict(struct order *order, int retry, int code) {
   order->stopped = !retry && !order->revived;
+  order->may_stop = !retry && order->revived;
   order->stop_code = code;
 }
 
