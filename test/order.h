@@ -10,9 +10,11 @@ struct order {
   int opened;
   int paused;
   int may_reconnect; /* a reconnect of the whole client is spread over time */
-  int revived;       /* reconnected inside on_end, which no verdict undoes */
-  int closing;       /* by the application */
-  int stopped;       /* the last end's verdict was: stop */
+  int revived;       /* reconnected inside on_end */
+  int may_stop; /* ... whose verdict was: stop; a reconnect that comes too soon
+                   after another does not undo it */
+  int closing;  /* by the application */
+  int stopped;  /* the last end's verdict was: stop */
   int stop_code;
   int closed;
 };
