@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "core/parser.h"
+#include "core/quick.h"
 
 struct runnel_parser {
   struct runnel__mem mem;
@@ -111,7 +111,7 @@ static int check_options(struct runnel_parser_options *options,
 int runnel_parser_new(runnel_parser **parser,
                       struct runnel_parser_options *options) {
   struct runnel_parser_options defaults = RUNNEL_PARSER_OPTIONS_INIT;
-  struct runnel__parser_rules rules;
+  struct runnel__parser_rules rules = {.quick = runnel__quick_best()};
   struct runnel__mem mem;
   if (parser == NULL)
     return RUNNEL_EINVAL;

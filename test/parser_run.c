@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "../lib/core/quick.h"
 #include "slow_parser.h"
 
 /* Memory ------------------------------------------------------------------ */
@@ -162,7 +163,17 @@ struct run {
   struct runnel__mem mem;
   char *slice; /* owned */
   size_t slice_len;
+  unsigned seed;
 };
+
+/* 1 if what `mode` names is to be done now. */
+static int must_do(struct run *run, int mode) {
+  if (run->plan->mode & mode && run->plan->seed != 0) {
+    run->seed = run->seed * 1103515245U + 12345U;
+    return run->seed >> 30 == 0;
+  }
+  return (run->plan->mode & mode) != 0;
+}
 
 static char *new_slice(const char *bytes, size_t len, size_t slack) {
   char *slice = malloc(len + slack > 0 ? len + slack : 1);
@@ -208,7 +219,7 @@ static int refuse(struct run *run, struct runnel_event *event,
                  runnel__parser_id_changed(&run->parser));
   runnel__parser_refuse(&run->parser, event);
   expect_id(run, before);
-  if (run->plan->mode & RUN_MOVE)
+  if (must_do(run, RUN_MOVE))
     move_slice(run);
   memset(event, 0, sizeof *event);
   int kind = runnel__parser_next(&run->parser, event);
@@ -238,7 +249,7 @@ static int drain(struct run *run) {
     memcpy(copy, id.at, id.len + 1);
     struct runnel__str before = {copy, id.len};
     int kind = runnel__parser_next(&run->parser, &event);
-    if (kind == RUNNEL_PARSED_EVENT && run->plan->mode & RUN_REFUSE)
+    if (kind == RUNNEL_PARSED_EVENT && must_do(run, RUN_REFUSE))
       kind = refuse(run, &event, before);
     if (kind < 0)
       expect_id(run, before); /* what was not shown has no id in force */
@@ -247,7 +258,7 @@ static int drain(struct run *run) {
     check_item(&event, kind);
     run_write_item(run->text, kind, &event,
                    runnel__parser_id_changed(&run->parser));
-    if (run->plan->mode & RUN_MOVE)
+    if (must_do(run, RUN_MOVE))
       move_slice(run);
   }
 }
@@ -275,18 +286,29 @@ static void write_error(struct run *run, int err) {
   run_text_add(run->text, "error %s\n", why);
 }
 
+/* Every way of reading lines that this machine has, in turn. */
+static void draw_quick(struct runnel__parser_rules *rules) {
+  static size_t turn;
+  size_t len;
+  const runnel__quick *all = runnel__quick_all(&len);
+  size_t pick = turn++ % (len + 1);
+  rules->quick = pick == len ? NULL : all[pick];
+}
+
 int run_parser(struct run_text *text, const char *bytes, size_t len,
                const struct run_plan *plan, struct run_memory *memory,
                struct runnel__parser_counts *counts) {
   struct run_memory own = {0};
-  struct run run = {.plan = plan, .text = text};
+  struct run run = {.plan = plan, .text = text, .seed = plan->seed};
   if (memory == NULL)
     memory = &own;
   assert_true(plan->rules->id_bytes_max <= ID_BYTES_MAX);
   text->len = 0;
   run_text_add(text, "%s", "");
   run_memory_init(&run.mem, memory);
-  runnel__parser_init(&run.parser, &run.mem, plan->rules);
+  struct runnel__parser_rules rules = *plan->rules;
+  draw_quick(&rules);
+  runnel__parser_init(&run.parser, &run.mem, &rules);
   int err = RUNNEL_OK;
   size_t cut = 0;
   for (size_t at = 0; at < len && err == RUNNEL_OK;) {

@@ -43,7 +43,8 @@ struct run_plan {
   size_t cuts_len;
   int each_byte; /* instead of cuts */
   size_t slack;
-  int mode; /* enum run_mode, or-ed */
+  int mode;      /* enum run_mode, or-ed */
+  unsigned seed; /* not 0: what the mode says is done at random items only */
 };
 
 /* Parses `bytes` by the plan; the transcript goes to `text`, emptied first.

@@ -84,20 +84,6 @@ int runnel__block_carry(struct runnel__parser *parser) {
   return err;
 }
 
-void runnel__block_reset(struct runnel__parser *parser) {
-  parser->data_len = 0;
-  parser->type = NULL;
-  parser->type_len = 0;
-  parser->has_data = 0;
-  parser->data_carried = 0;
-  parser->dropping = 0;
-  parser->type_stored = 0;
-  parser->has_id = 0;
-  parser->touched = 0;
-  parser->retry_ms = -1;
-  runnel__block_drop_carry(parser);
-}
-
 /* Forgets the item that the last call returned, with its repaired copies. */
 void runnel__block_drop_shown(struct runnel__parser *parser) {
   if (parser->shown == RUNNEL_PARSED_COMMENT ||
@@ -208,17 +194,6 @@ int runnel__block_show_event(struct runnel__parser *parser,
   char *data = parser->data_carried ? parser->carry.at : parser->data;
   return show(parser, event, RUNNEL_PARSED_EVENT, data, parser->data_len,
               parser->data_carried && data != NULL);
-}
-
-/* The block's id is in force from here on. */
-void runnel__block_commit_id(struct runnel__parser *parser) {
-  parser->id_changed = 0;
-  if (parser->has_id) {
-    struct runnel__str before = runnel__parser_id(parser);
-    parser->in_force ^= 1;
-    parser->id_changed = !runnel__str_eq(before, runnel__parser_id(parser));
-  }
-  parser->shown_id = parser->in_force;
 }
 
 /* A blank line. */

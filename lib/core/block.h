@@ -83,7 +83,21 @@ void runnel__block_drop_tail(struct runnel__parser *parser);
 
 /* Takes the unfinished block out of the slice. */
 int runnel__block_carry(struct runnel__parser *parser);
-void runnel__block_reset(struct runnel__parser *parser);
+
+static inline void runnel__block_reset(struct runnel__parser *parser) {
+  parser->data_len = 0;
+  parser->type = NULL;
+  parser->type_len = 0;
+  parser->has_data = 0;
+  parser->data_carried = 0;
+  parser->dropping = 0;
+  parser->type_stored = 0;
+  parser->has_id = 0;
+  parser->touched = 0;
+  parser->retry_ms = -1;
+  if (parser->carry.at != NULL)
+    runnel__block_drop_carry(parser);
+}
 
 /* Forgets the item that the last call returned. */
 void runnel__block_drop_shown(struct runnel__parser *parser);
@@ -122,7 +136,16 @@ int runnel__block_end(struct runnel__parser *parser,
 
 /* Puts the block's id in force; part of runnel__block_end, and of showing a
  * refused event again. */
-void runnel__block_commit_id(struct runnel__parser *parser);
+static inline void runnel__block_commit_id(struct runnel__parser *parser) {
+  parser->id_changed = 0;
+  if (parser->has_id) {
+    struct runnel__str before = runnel__parser_id(parser);
+    parser->in_force ^= 1;
+    parser->id_changed = !runnel__str_eq(before, runnel__parser_id(parser));
+  }
+  parser->shown_id = parser->in_force;
+}
+
 int runnel__block_show_event(struct runnel__parser *parser,
                              struct runnel_event *event);
 

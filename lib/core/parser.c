@@ -26,7 +26,7 @@
 
 #define BOM_LEN 3
 
-static_assert(sizeof(void *) != 8 || sizeof(struct runnel__parser) <= 216,
+static_assert(sizeof(void *) != 8 || sizeof(struct runnel__parser) <= 224,
               "a stream pays for each byte of its parser");
 
 static int take_line(struct runnel__parser *parser, struct runnel_event *event,
@@ -158,8 +158,9 @@ void runnel__parser_restart(struct runnel__parser *parser) {
 
 void runnel__parser_feed(struct runnel__parser *parser, char *bytes, size_t len,
                          size_t slack) {
-  (void)slack;
   assert(parser->at == parser->end && !parser->refused);
+  parser->slack =
+      (unsigned char)(slack < RUNNEL__WINDOW ? slack : RUNNEL__WINDOW);
   if (len == 0)
     return;
   parser->counts.bytes += len;
@@ -183,9 +184,19 @@ int runnel__parser_next(struct runnel__parser *parser,
     runnel__block_commit_id(parser);
     kind = runnel__block_show_event(parser, event);
   } else {
-    runnel__block_drop_shown(parser);
+    if (parser->shown == RUNNEL_PARSED_EVENT)
+      runnel__block_reset(parser);
+    else
+      runnel__block_drop_shown(parser);
+    parser->shown = 0;
+    parser->shown_id = RUNNEL__NO_ID;
     parser->id_changed = 0;
-    kind = read_lines(parser, event);
+    kind = 0;
+    if (parser->at < parser->end && parser->line == LINE_NONE &&
+        parser->rules->quick != NULL)
+      kind = parser->rules->quick(parser, event);
+    if (kind == 0)
+      kind = read_lines(parser, event);
   }
   if (kind < 0)
     parser->error = (signed char)kind;
@@ -202,12 +213,6 @@ void runnel__parser_refuse(struct runnel__parser *parser,
   parser->shown = 0;
   parser->shown_id = RUNNEL__NO_ID;
   parser->id_changed = 0;
-}
-
-struct runnel__str runnel__parser_id(const struct runnel__parser *parser) {
-  const struct runnel__store *store = &parser->ids[parser->in_force];
-  struct runnel__str id = {store->at != NULL ? store->at : "", store->len};
-  return id;
 }
 
 int runnel__parser_id_changed(const struct runnel__parser *parser) {
@@ -274,7 +279,8 @@ int runnel__parser_keep(struct runnel__parser *parser, char **low) {
 
 void runnel__parser_moved(struct runnel__parser *parser, const char *from,
                           char *to, size_t slack) {
-  (void)slack;
+  parser->slack =
+      (unsigned char)(slack < RUNNEL__WINDOW ? slack : RUNNEL__WINDOW);
   if (!parser->refused && parser->at == parser->end) {
     /* Nothing of the slice is needed; it may even be an older one. */
     parser->at = parser->end = to;

@@ -17,6 +17,8 @@
 #include "buf.h"
 #include "str.h"
 
+struct runnel__parser; /* embedded in a stream; fields at the end */
+
 struct runnel__parser_rules {
   size_t event_bytes_max; /* exactly the limit passes */
   size_t id_bytes_max;
@@ -24,6 +26,8 @@ struct runnel__parser_rules {
   int drop;         /* oversize events are skipped, DROP returned */
   int comments;     /* comments are returned */
   int utf8_replace; /* see runnel.h */
+  /* Reads whole blocks where it can; see quick.h. NULL: line by line alone. */
+  int (*quick)(struct runnel__parser *parser, struct runnel_event *event);
 };
 
 struct runnel__parser_counts {
@@ -65,7 +69,8 @@ void runnel__parser_refuse(struct runnel__parser *parser,
                            const struct runnel_event *event);
 
 /* The id in force, NUL-terminated; "" if none. */
-struct runnel__str runnel__parser_id(const struct runnel__parser *parser);
+static inline struct runnel__str
+runnel__parser_id(const struct runnel__parser *parser);
 
 /* 1 if the item just returned changed the id in force to another value. */
 int runnel__parser_id_changed(const struct runnel__parser *parser);
@@ -128,6 +133,7 @@ struct runnel__parser {
   unsigned char line_nul;    /* an id with NUL */
   unsigned char line_big;    /* an id or comment over its limit */
 
+  unsigned char slack;    /* bytes behind `end` that may be read, to 64 */
   unsigned char skip_lf;  /* a CR ended the last slice */
   unsigned char bom;      /* bytes of a BOM seen at the start; 3: past it */
   unsigned char shown;    /* enum runnel_parsed just returned; 0: none */
@@ -150,5 +156,12 @@ struct runnel__parser {
   struct runnel__store type_store;
   struct runnel__parser_counts counts;
 };
+
+static inline struct runnel__str
+runnel__parser_id(const struct runnel__parser *parser) {
+  const struct runnel__store *store = &parser->ids[parser->in_force];
+  struct runnel__str id = {store->at != NULL ? store->at : "", store->len};
+  return id;
+}
 
 #endif

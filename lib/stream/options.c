@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../core/quick.h"
+
 #define NOT_OFFERED (-2)
 #define BODY_MAX INT64_C(16777216)
 #define NAME_MAX_BYTES INT64_C(65536)
@@ -291,6 +293,7 @@ static void fill_policy(struct runnel__policy *policy,
   policy->rules.drop = options->oversize == RUNNEL_OVERSIZE_DROP;
   policy->rules.comments = options->on_comment != NULL;
   policy->rules.utf8_replace = options->utf8_replace;
+  policy->rules.quick = runnel__quick_best();
 }
 
 /* `fresh` has no references and no sentinel yet. */
