@@ -14,8 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "../lib/core/quick.h"
-#include "../lib/core/world.h"
+#include "runnel.h"
 
 #define CORPUS_BYTES ((size_t)16 << 20)
 #define READ_BYTES ((size_t)65536)
@@ -122,43 +121,43 @@ static void add_event(struct sum *sum, const struct runnel_event *event) {
 static void (*volatile on_event)(struct sum *,
                                  const struct runnel_event *) = add_event;
 
-static void drain(struct runnel__parser *parser, struct sum *sum) {
+static void drain(runnel_parser *parser, struct sum *sum) {
   void (*hear)(struct sum *, const struct runnel_event *) = on_event;
-  struct runnel_event event;
+  const struct runnel_event *event;
   int kind;
-  while ((kind = runnel__parser_next(parser, &event)) > 0)
+  while ((kind = runnel_parser_next(parser, &event)) > 0)
     if (kind == RUNNEL_PARSED_EVENT)
-      hear(sum, &event);
+      hear(sum, event);
   if (kind < 0) {
     fprintf(stderr, "parse: %s\n", runnel_err_name(kind));
     exit(1);
   }
 }
 
-static struct runnel__parser_rules rules = {
-    .event_bytes_max = (size_t)1 << 30,
-    .id_bytes_max = 1024,
-    .type_bytes_max = 256,
-};
+static runnel_parser *new_parser(void) {
+  struct runnel_parser_options options = RUNNEL_PARSER_OPTIONS_INIT;
+  runnel_parser *parser;
+  options.event_bytes_max = INT64_C(1) << 30;
+  if (runnel_parser_new(&parser, &options) != RUNNEL_OK)
+    exit(1);
+  return parser;
+}
 
 /* Parses a corpus once, `step` bytes at a time; ns spent in the parser. */
 static uint64_t parse_once(const struct corpus *corpus, size_t step) {
-  static char buffer[READ_BYTES + RUNNEL__SLACK_BYTES];
-  struct runnel__mem mem;
-  struct runnel__parser parser;
+  static char buffer[READ_BYTES];
+  runnel_parser *parser = new_parser();
   struct sum sum = {0};
   uint64_t spent = 0;
-  runnel__mem_init(&mem, NULL, (uint64_t)1 << 40);
-  runnel__parser_init(&parser, &mem, &rules);
   for (size_t at = 0; at < corpus->len; at += step) {
     size_t len = corpus->len - at < step ? corpus->len - at : step;
     memcpy(buffer, corpus->bytes + at, len);
     uint64_t began = now_ns();
-    runnel__parser_feed(&parser, buffer, len, RUNNEL__SLACK_BYTES);
-    drain(&parser, &sum);
+    runnel_parser_feed(parser, buffer, len);
+    drain(parser, &sum);
     spent += now_ns() - began;
   }
-  runnel__parser_deinit(&parser);
+  runnel_parser_free(parser);
   if (sum.events != corpus->events) {
     fprintf(stderr, "parse: %s: %" PRIu64 " events of %" PRIu64 "\n",
             corpus->name, sum.events, corpus->events);
@@ -240,20 +239,17 @@ static double piecewise(size_t len) {
   put(&corpus, "data:");
   fill(&corpus, len);
   put(&corpus, "\n\n");
-  static char byte[1 + RUNNEL__SLACK_BYTES];
-  struct runnel__mem mem;
-  struct runnel__parser parser;
+  char byte[1];
+  runnel_parser *parser = new_parser();
   struct sum sum = {0};
-  runnel__mem_init(&mem, NULL, (uint64_t)1 << 40);
-  runnel__parser_init(&parser, &mem, &rules);
   uint64_t began = now_ns();
   for (size_t at = 0; at < corpus.len; at++) {
     byte[0] = corpus.bytes[at];
-    runnel__parser_feed(&parser, byte, 1, RUNNEL__SLACK_BYTES);
-    drain(&parser, &sum);
+    runnel_parser_feed(parser, byte, 1);
+    drain(parser, &sum);
   }
   double spent = (double)(now_ns() - began);
-  runnel__parser_deinit(&parser);
+  runnel_parser_free(parser);
   free(corpus.bytes);
   return spent / (double)len;
 }
@@ -264,7 +260,6 @@ int main(int argc, char **argv) {
                              {.name = "large", .write = write_large},
                              {.name = "multi", .write = write_multi},
                              {.name = "crlf", .write = write_crlf}};
-  rules.quick = runnel__quick_best();
   int json = argc > 1 && strcmp(argv[1], "--json") == 0;
   int rounds = argc > 1 + json ? atoi(argv[1 + json]) : 5;
   if (rounds < 1 || rounds > ROUNDS_MAX) {
