@@ -336,7 +336,8 @@ struct runnel_attempt {
   uint64_t failures; /* in a row so far */
   int why;           /* enum runnel_why */
   int cross_origin;  /* a hop to another origin than the attempt's first */
-  int last_code;     /* of the attempt before; RUNNEL_OK if none */
+  int last_code;     /* of the attempt before; RUNNEL_OK if none,
+                        RUNNEL_ECANCELED if the application ended it */
   int last_status;   /* of the answer before; 0 if none */
   const char *id;    /* goes out as Last-Event-ID; "" if none */
   size_t id_len;
@@ -643,9 +644,9 @@ RUNNEL_API int runnel_stream_reconnect(runnel_stream *stream);
 RUNNEL_API const char *runnel_stream_last_event_id(runnel_stream *stream,
                                                    size_t *len);
 
-/* Sets the id in force, for the attempts to come. NULL or len 0: none. Errors:
- * RUNNEL_EINVAL (NUL, CR or LF in it), RUNNEL_ETOOBIG (over id_bytes_max),
- * RUNNEL_ENOMEM, RUNNEL_ESTATE (closing). */
+/* Sets the id in force, for every request sent from now on. NULL or len 0:
+ * none. Errors: RUNNEL_EINVAL (NUL, CR or LF in it), RUNNEL_ETOOBIG (over
+ * id_bytes_max), RUNNEL_ENOMEM, RUNNEL_ESTATE (closing). */
 RUNNEL_API int runnel_stream_set_last_event_id(runnel_stream *stream,
                                                const char *id, size_t len);
 

@@ -18,11 +18,13 @@
 
 #include <assert.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "link.h"
 #include "net.h"
 #include "resolve.h"
+#include "socket.h"
 
 #define NS_PER_MS 1000000U
 
@@ -251,6 +253,47 @@ static void close_world(struct runnel__world *world) {
   close_handles(net);
 }
 
+/* A loop of its own ------------------------------------------------------- */
+
+/* libuv does not close a descriptor below 3 (it asserts that there is none), so
+ * a loop must not be given one, though a daemon may have closed its standard
+ * ones: they are occupied while the loop gets its own. */
+#define STANDARD_FDS 3
+
+static size_t occupy_standard(int *fds) {
+  size_t len = 0;
+  while (len < STANDARD_FDS) {
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (fd >= STANDARD_FDS)
+      runnel__socket_close(fd);
+    if (fd < 0 || fd >= STANDARD_FDS)
+      break;
+    fds[len++] = fd;
+  }
+  return len;
+}
+
+static void free_standard(const int *fds, size_t len) {
+  while (len > 0)
+    runnel__socket_close(fds[--len]);
+}
+
+static int init_loop(uv_loop_t *uv) {
+  int fds[STANDARD_FDS];
+  size_t len = occupy_standard(fds);
+  int err = uv_loop_init(uv);
+  free_standard(fds, len);
+  return err;
+}
+
+static int fork_loop(uv_loop_t *uv) {
+  int fds[STANDARD_FDS];
+  size_t len = occupy_standard(fds);
+  int err = uv_loop_fork(uv);
+  free_standard(fds, len);
+  return err;
+}
+
 /* In a forked child ------------------------------------------------------- */
 
 /* Resolver threads do not exist in the child, so the block is freed whatever
@@ -274,7 +317,7 @@ static void abandon_inbox(struct runnel__net *net) {
  * socket that the child takes out. After that the child's loop can be closed in
  * the ordinary way. 0, or -1 when the system has no descriptor for that. */
 static int abandon_loop(struct runnel__net *net) {
-  if (uv_loop_fork(net->uv) != 0)
+  if (fork_loop(net->uv) != 0)
     return -1;
   runnel__link_hang_up_all(net);
   if (!net->closing)
@@ -359,7 +402,7 @@ static int take_loop(struct runnel__net *net, struct uv_loop_s *uv) {
   uv_loop_t *own = runnel__alloc_zero(&net->mem, sizeof *own);
   if (own == NULL)
     return RUNNEL_ENOMEM;
-  int err = uv_loop_init(own);
+  int err = init_loop(own);
   if (err != 0) {
     runnel__free(&net->mem, own);
     return code_of_uv(err);

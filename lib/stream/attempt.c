@@ -206,6 +206,8 @@ void runnel__attempt_proceed(runnel_stream *stream) {
 static void hear_connecting(void *owner) {
   runnel_stream *stream = owner;
   struct runnel__attempt *attempt = stream->attempt;
+  const struct runnel__dialer *dialer = &attempt->dialer;
+  attempt->peer = dialer->dials[dialer->next - 1].addr;
   runnel__client_begin(stream->client);
   if (stream->state == RUNNEL_STATE_CONNECTING) {
     runnel__stream_arm(stream);

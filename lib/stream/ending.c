@@ -59,9 +59,9 @@ static struct facts gather(runnel_stream *stream, int code, int phase,
 }
 
 /* A body that ended as it should, after something came or a good while. */
-static int is_clean(const struct facts *facts) {
+static int is_clean(const struct facts *facts, int once) {
   return facts->tale.code == RUNNEL_OK ||
-         (facts->tale.code == RUNNEL_EEND && facts->accepted &&
+         (facts->tale.code == RUNNEL_EEND && facts->accepted && !once &&
           (facts->productive || facts->open_ms >= RUNNEL__STEADY_MS));
 }
 
@@ -70,7 +70,7 @@ static uint64_t count_failure(runnel_stream *stream, const struct facts *facts,
                               enum runnel__fate fate) {
   if (fate == RUNNEL__FATE_AT_ONCE)
     return 0;
-  if (is_clean(facts)) {
+  if (is_clean(facts, stream->policy->once)) {
     stream->failures = 0;
     return 0;
   }

@@ -209,6 +209,9 @@ static void stop_clock(runnel_stream *stream) {
   if (!clock_stands(stream) || stream->deadline_ms == RUNNEL__NEVER)
     return;
   int64_t now_ms = runnel__client_now(stream->client);
+  if (stream->state == RUNNEL_STATE_OPEN) /* bytes put it off, unseen so far */
+    stream->deadline_ms =
+        runnel__later(stream->heard_ms, stream->policy->idle_ms_max);
   stream->left_ms =
       stream->deadline_ms > now_ms ? stream->deadline_ms - now_ms : 0;
   stream->deadline_ms = RUNNEL__NEVER;
@@ -280,9 +283,10 @@ int runnel__stream_resume(runnel_stream *stream) {
   if (stream->left_ms != RUNNEL__NEVER) {
     stream->deadline_ms = now_ms + stream->left_ms;
     stream->left_ms = RUNNEL__NEVER;
+    if (stream->state == RUNNEL_STATE_OPEN)
+      stream->heard_ms = stream->deadline_ms - stream->policy->idle_ms_max;
     runnel__stream_arm(stream);
   }
-  stream->heard_ms = now_ms; /* the idle limit begins anew */
   if (stream->state == RUNNEL_STATE_QUEUED)
     runnel__attempt_queue(stream);
   runnel__client_ready(stream->client, stream);
@@ -307,6 +311,10 @@ int runnel__stream_reconnect(runnel_stream *stream) {
   if (!may_hurry(stream, runnel__client_now(stream->client))) {
     runnel__stream_arm(stream);
     return RUNNEL_OK;
+  }
+  if (stream->attempt != NULL || stream->link != NULL) {
+    stream->last_code = RUNNEL_ECANCELED;
+    stream->last_status = 0;
   }
   runnel__attempt_cut(stream);
   stream->why = stream->attempts == 0 ? RUNNEL_WHY_FIRST : RUNNEL_WHY_RECONNECT;
