@@ -261,7 +261,7 @@ int main(int argc, char **argv) {
                              {.name = "multi", .write = write_multi},
                              {.name = "crlf", .write = write_crlf}};
   int json = argc > 1 && strcmp(argv[1], "--json") == 0;
-  int rounds = argc > 1 + json ? atoi(argv[1 + json]) : 5;
+  int rounds = argc > 1 + json ? (int)strtol(argv[1 + json], NULL, 10) : 5;
   if (rounds < 1 || rounds > ROUNDS_MAX) {
     fprintf(stderr, "usage: parse [--json] [rounds, 1 to %d]\n", ROUNDS_MAX);
     return 2;
