@@ -71,16 +71,21 @@ static void *grown(void *array, size_t *cap, size_t want, size_t item) {
 static socklen_t make_addr(const struct peer *peer, union any_addr *addr) {
   memset(addr, 0, sizeof *addr);
   addr->any.sa_family = (sa_family_t)peer->family;
+  const char *address = peer->options.address;
   if (peer->family == AF_UNIX) {
     memcpy(addr->un.sun_path, peer->unix_path, sizeof peer->unix_path);
     return sizeof addr->un;
   }
   if (peer->family == AF_INET6) {
     addr->in6.sin6_addr = in6addr_loopback;
+    if (address != NULL)
+      (void)inet_pton(AF_INET6, address, &addr->in6.sin6_addr);
     addr->in6.sin6_port = htons((uint16_t)peer->port);
     return sizeof addr->in6;
   }
   addr->in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (address != NULL)
+    (void)inet_pton(AF_INET, address, &addr->in.sin_addr);
   addr->in.sin_port = htons((uint16_t)peer->port);
   return sizeof addr->in;
 }

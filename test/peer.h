@@ -156,7 +156,8 @@ struct peer_step {
 struct peer_options {
   const struct peer_step *const *scripts; /* borrowed until peer_free */
   size_t scripts_len;                     /* at least 1 */
-  const char *address;                    /* "127.0.0.1" (default) or "::1" */
+  const char *address;                    /* to listen on; default 127.0.0.1;
+                                             peer_url knows that and ::1 only */
   int port;                               /* default 0: a free one */
   const char *unix_path;                  /* listen there instead */
   int deaf;              /* 1: connects are refused until peer_listen */

@@ -2,6 +2,7 @@
  * its getaddrinfo stands before the system's. All other names go there.
  *
  *   both.test        ::1 and 127.0.0.1
+ *   cave.test        CAVE_FAR_V6 and CAVE_FAR_V4 (cave.h)
  *   *.slow.test      127.0.0.1, but only once the test lets it */
 #ifndef RUNNEL_TEST_RESOLVER_H
 #define RUNNEL_TEST_RESOLVER_H
