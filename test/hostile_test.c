@@ -298,12 +298,40 @@ static void many_cut_events(void **state) {
   lab_close(&lab);
 }
 
+/* What a stream costs that is open and has nothing to do (M4). */
+static void open_streams_are_small(void **state) {
+  (void)state;
+  enum { STREAMS = 1000, STREAM_BYTES_MAX = 4096 };
+  struct runnel_client_options options = RUNNEL_CLIENT_OPTIONS_INIT;
+  struct lab lab = {0};
+  struct lab_feed *feeds = calloc(STREAMS, sizeof *feeds);
+  assert_non_null(feeds);
+  options.dials_per_second_max = RUNNEL_NONE;
+  options.origin_dials_per_second_max = RUNNEL_NONE;
+  lab_open(&lab, &options);
+  size_t empty = lab.bytes;
+  for (size_t i = 0; i < STREAMS; i++) {
+    lab_feed_open(&feeds[i], &lab, "http://feeds.example.com/feed/1", NULL);
+    lab_say(&lab, lab_dial(&lab),
+            CHUNKED_HEAD "1a\r\nid: 12345678\ndata: "
+                         "event\n\n\r\n");
+    assert_string_equal(feeds[i].data, "event|");
+  }
+  size_t each =
+      (lab.bytes - empty) / STREAMS - sizeof(struct sim_link); /* the world's */
+  print_message("hostile: an open stream holds %zu bytes\n", each);
+  assert_true(each <= STREAM_BYTES_MAX);
+  lab_close(&lab);
+  free(feeds);
+}
+
 int runnel__test_hostile(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(servers_that_never_end),
       cmocka_unit_test(endless_redirects),
       cmocka_unit_test(dribbles_meet_a_clock),
       cmocka_unit_test(many_cut_events),
+      cmocka_unit_test(open_streams_are_small),
   };
   return cmocka_run_group_tests_name("hostile", tests, NULL, NULL);
 }

@@ -261,6 +261,23 @@ static void test_names_and_literals_resolve(void **state) {
 }
 
 /* An empty label cannot be asked of any server. */
+/* Each address once, no more than are dialled, without what else came along. */
+static void test_a_name_with_many_addresses(void **state) {
+  (void)state;
+  struct rig rig;
+  struct answer answer;
+  rig_open(&rig, 0);
+  look_up(&rig, &answer, "many.test");
+  assert_int_equal(answer.code, RUNNEL_OK);
+  assert_int_equal(answer.len, RUNNEL__ADDRS_MAX);
+  for (size_t i = 0; i < answer.len; i++) {
+    const uint8_t ip[4] = {127, 0, 0, (uint8_t)(i + 1)};
+    assert_memory_equal(answer.addrs[i].ip, ip, 4);
+    assert_int_equal(answer.addrs[i].port, 0);
+  }
+  rig_close(&rig);
+}
+
 static void test_a_name_that_cannot_exist(void **state) {
   (void)state;
   struct rig rig;
@@ -413,6 +430,7 @@ int runnel__test_loop(void) {
       cmocka_unit_test(test_a_post_that_posts_waits_its_turn),
       cmocka_unit_test(test_posts_are_dropped_by_close),
       cmocka_unit_test(test_names_and_literals_resolve),
+      cmocka_unit_test(test_a_name_with_many_addresses),
       cmocka_unit_test(test_a_name_that_cannot_exist),
       cmocka_unit_test(test_more_look_ups_than_threads),
       cmocka_unit_test(test_dropped_look_ups_are_not_heard),

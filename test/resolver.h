@@ -3,9 +3,12 @@
  *
  *   both.test        ::1 and 127.0.0.1
  *   cave.test        CAVE_FAR_V6 and CAVE_FAR_V4 (cave.h)
+ *   many.test        127.0.0.1 to 127.0.0.40, each twice, with a port
  *   *.slow.test      127.0.0.1, but only once the test lets it */
 #ifndef RUNNEL_TEST_RESOLVER_H
 #define RUNNEL_TEST_RESOLVER_H
+
+#define RESOLVER_MANY 40
 
 /* How many slow look-ups have ended since the start. */
 int resolver_ended(void);
