@@ -286,12 +286,12 @@ static void write_error(struct run *run, int err) {
   run_text_add(run->text, "error %s\n", why);
 }
 
-/* Every way of reading lines that this machine has, in turn. */
-static void draw_quick(struct runnel__parser_rules *rules) {
+/* Every way of reading lines that this machine has, in turn, or the plan's. */
+static void draw_quick(struct runnel__parser_rules *rules, size_t quick) {
   static size_t turn;
   size_t len;
   const runnel__quick *all = runnel__quick_all(&len);
-  size_t pick = turn++ % (len + 1);
+  size_t pick = (quick > 0 ? quick : turn++) % (len + 1);
   rules->quick = pick == len ? NULL : all[pick];
 }
 
@@ -307,7 +307,7 @@ int run_parser(struct run_text *text, const char *bytes, size_t len,
   run_text_add(text, "%s", "");
   run_memory_init(&run.mem, memory);
   struct runnel__parser_rules rules = *plan->rules;
-  draw_quick(&rules);
+  draw_quick(&rules, plan->quick);
   runnel__parser_init(&run.parser, &run.mem, &rules);
   int err = RUNNEL_OK;
   size_t cut = 0;

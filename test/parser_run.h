@@ -45,6 +45,7 @@ struct run_plan {
   size_t slack;
   int mode;      /* enum run_mode, or-ed */
   unsigned seed; /* not 0: what the mode says is done at random items only */
+  size_t quick;  /* 0: ways of reading lines in turn; else which, from 1 */
 };
 
 /* Parses `bytes` by the plan; the transcript goes to `text`, emptied first.
