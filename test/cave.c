@@ -75,12 +75,12 @@ void cave_enter(struct cave *cave) {
   cave->sides[CAVE_HOME] = open(OWN_NAMESPACE, O_RDONLY | O_CLOEXEC);
   if (cave->sides[CAVE_HOME] < 0)
     skip_loudly("needs network namespaces (Linux)");
-  entered = cave;
   cave->sides[CAVE_FAR] = make_side();
   if (cave->sides[CAVE_FAR] < 0) {
-    cave_leave(cave);
+    close(cave->sides[CAVE_HOME]);
     skip_loudly("needs root and CAP_SYS_ADMIN for a network namespace");
   }
+  entered = cave;
   cave->sides[CAVE_NEAR] = make_side();
   assert_true(cave->sides[CAVE_NEAR] >= 0);
   if (run_line("ip link add try0 type veth peer name try1 2>/dev/null && "
@@ -97,7 +97,8 @@ void cave_go(struct cave *cave, enum cave_side side) {
 }
 
 void cave_leave(struct cave *cave) {
-  cave_go(cave, CAVE_HOME);
+  if (cave->sides[CAVE_FAR] >= 0) /* else it never left, nor might it return */
+    cave_go(cave, CAVE_HOME);
   for (int i = 0; i < CAVE_SIDES; i++)
     if (cave->sides[i] >= 0)
       close(cave->sides[i]);
