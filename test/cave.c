@@ -46,7 +46,7 @@ static int make_side(void) {
   return open(OWN_NAMESPACE, O_RDONLY | O_CLOEXEC);
 }
 
-static void skip_loudly(const char *why) {
+void cave_skip(const char *why) {
   print_message("\n*** SKIPPED, NOT TESTED: %s ***\n", why);
   skip();
 }
@@ -61,9 +61,11 @@ static void lay_wire(struct cave *cave) {
   cave_go(cave, CAVE_FAR);
   cave_run("ip link set lo up && ip link set far0 up && "
            "ip addr add " CAVE_FAR_V4 "/24 dev far0");
-  cave_run("ip -6 addr add " CAVE_FAR_V6 "/64 dev far0 nodad");
+  if (cave->has_v6)
+    cave_run("ip -6 addr add " CAVE_FAR_V6 "/64 dev far0 nodad");
   cave_go(cave, CAVE_NEAR);
-  cave_run("ip -6 addr add fd09::1/64 dev near0 nodad");
+  if (cave->has_v6)
+    cave_run("ip -6 addr add fd09::1/64 dev near0 nodad");
   cave_cut(CAVE_HOLE_V4);
 }
 
@@ -71,14 +73,14 @@ void cave_enter(struct cave *cave) {
   for (int i = 0; i < CAVE_SIDES; i++)
     cave->sides[i] = -1;
   if (run_line("command -v ip >/dev/null") != 0)
-    skip_loudly("needs ip (Debian: iproute2)");
+    cave_skip("needs ip (Debian: iproute2)");
   cave->sides[CAVE_HOME] = open(OWN_NAMESPACE, O_RDONLY | O_CLOEXEC);
   if (cave->sides[CAVE_HOME] < 0)
-    skip_loudly("needs network namespaces (Linux)");
+    cave_skip("needs network namespaces (Linux)");
   cave->sides[CAVE_FAR] = make_side();
   if (cave->sides[CAVE_FAR] < 0) {
     close(cave->sides[CAVE_HOME]);
-    skip_loudly("needs root and CAP_SYS_ADMIN for a network namespace");
+    cave_skip("needs root and CAP_SYS_ADMIN for a network namespace");
   }
   entered = cave;
   cave->sides[CAVE_NEAR] = make_side();
@@ -86,8 +88,9 @@ void cave_enter(struct cave *cave) {
   if (run_line("ip link add try0 type veth peer name try1 2>/dev/null && "
                "ip link del try0") != 0) {
     cave_leave(cave);
-    skip_loudly("needs CAP_NET_ADMIN and veth");
+    cave_skip("needs CAP_NET_ADMIN and veth");
   }
+  cave->has_v6 = access("/proc/sys/net/ipv6", F_OK) == 0;
   lay_wire(cave);
 }
 

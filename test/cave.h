@@ -24,11 +24,15 @@ enum cave_side { CAVE_HOME, CAVE_NEAR, CAVE_FAR, CAVE_SIDES };
 
 struct cave {
   int sides[CAVE_SIDES]; /* descriptors of the namespaces; -1: none */
+  int has_v6;
 };
 
 void cave_enter(struct cave *cave);
 void cave_go(struct cave *cave, enum cave_side side);
 void cave_leave(struct cave *cave);
+
+/* Skips the test, loudly. */
+void cave_skip(const char *why);
 
 /* A cmocka teardown: leaves whatever a failed test entered. */
 int cave_teardown(void **state);
