@@ -564,9 +564,9 @@ struct runnel_stream_options {
                                    RUNNEL_NONE */
   int oversize;                 /* enum runnel_oversize */
 
-  /* 1: type, data and id are shown with U+FFFD for each maximal subpart of
-   * ill-formed UTF-8 (Encoding Standard); copies such events only. Default 0:
-   * bytes as they came. */
+  /* 1: type, data, id and comments are shown with U+FFFD for each maximal
+   * subpart of ill-formed UTF-8 (Encoding Standard); copies such events only.
+   * Default 0: bytes as they came. */
   int utf8_replace;
 
   /* TCP keepalive: seconds of silence before the first probe, seconds between
