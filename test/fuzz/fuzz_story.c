@@ -16,6 +16,7 @@
  *   oN open  c close  p pause  s resume  k reconnect  iN set the id  PN proceed
  *   CN the client: 0 close, 1 pause, 2 resume, 3 reconnect, 4 each, 5 post
  *   wN change a request
+ * (oN: N % 16 is the kind of stream, N / 16 the callbacks; see model.c.)
  * and in callbacks only: L refuse, H hold, VN verdict.
  *
  * In the end, if the first byte is even, the world becomes kind, and every

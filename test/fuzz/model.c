@@ -374,6 +374,9 @@ void model_check(struct model *model) {
     struct model_stream *stream = &model->streams[i];
     if (stream->stream == NULL)
       continue;
+    FUZZ_CHECK(runnel_stream_stats(stream->stream)->held_bytes <=
+                   stats->held_bytes,
+               "a stream holds more than its client");
     int state = runnel_stream_state(stream->stream);
     FUZZ_CHECK(state >= 0 && state <= RUNNEL_STATE_CLOSING, "state %d", state);
     FUZZ_CHECK(state == RUNNEL_STATE_CLOSING || !stream->order.closing,
