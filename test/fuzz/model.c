@@ -70,25 +70,6 @@ static void proceed(struct model_stream *stream, int code) {
   stream->model->in_call--;
 }
 
-void model_deinit(struct model *model) {
-  model->todos_done = model->todos_len;
-  model->in_call++;
-  if (!model->client_closing)
-    close_client(model);
-  model->in_call--;
-  sim_settle(&model->sim);
-  FUZZ_CHECK(model->client_closed, "the client's callback never came");
-  for (size_t i = 0; i < model->streams_len; i++) {
-    FUZZ_CHECK(!model->streams[i].opened || model->streams[i].order.closed,
-               "a stream never closed");
-    while (model->streams[i].held_len > 0)
-      proceed(&model->streams[i], RUNNEL_OK);
-  }
-  sim_deinit(&model->sim);
-  FUZZ_CHECK(model->memory.live == 0, "%zu blocks were never given back",
-             model->memory.live);
-}
-
 /* Actions ----------------------------------------------------------------- */
 
 static void set_url(struct runnel_stream_options *options, unsigned which) {
@@ -367,6 +348,9 @@ void model_check(struct model *model) {
   const struct runnel_client_stats *stats = runnel_client_stats(model->client);
   FUZZ_CHECK(stats->held_bytes <= MODEL_HELD_BYTES_MAX, "%llu bytes are held",
              (unsigned long long)stats->held_bytes);
+  FUZZ_CHECK(stats->streams > 0 || stats->held_bytes == 0,
+             "%llu bytes are held for nobody",
+             (unsigned long long)stats->held_bytes);
   FUZZ_CHECK(model->options.dials_max == 0 ||
                  stats->dials <= (uint64_t)model->options.dials_max,
              "%llu dials", (unsigned long long)stats->dials);
@@ -386,4 +370,37 @@ void model_check(struct model *model) {
                "paused %d, but in the state %d", stream->order.paused, state);
   }
   check_links(model);
+}
+
+/* The end ----------------------------------------------------------------- */
+
+static void close_streams(struct model *model) {
+  uint8_t close = 0;
+  if (model->client_closing)
+    return;
+  model->in_call++;
+  runnel_client_each(model->client, visit, &close);
+  model->in_call--;
+  sim_settle(&model->sim);
+  model_check(model);
+}
+
+void model_deinit(struct model *model) {
+  model->todos_done = model->todos_len;
+  close_streams(model);
+  model->in_call++;
+  if (!model->client_closing)
+    close_client(model);
+  model->in_call--;
+  sim_settle(&model->sim);
+  FUZZ_CHECK(model->client_closed, "the client's callback never came");
+  for (size_t i = 0; i < model->streams_len; i++) {
+    FUZZ_CHECK(!model->streams[i].opened || model->streams[i].order.closed,
+               "a stream never closed");
+    while (model->streams[i].held_len > 0)
+      proceed(&model->streams[i], RUNNEL_OK);
+  }
+  sim_deinit(&model->sim);
+  FUZZ_CHECK(model->memory.live == 0, "%zu blocks were never given back",
+             model->memory.live);
 }
