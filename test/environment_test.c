@@ -50,6 +50,13 @@ static int restore_standard(void **state) {
 
 /* The caller's loop is made before: libuv would not close it (an assertion of
  * uv__close), and that is the caller's affair. */
+/* The peer's ends are this process's, too: they must be gone before a number
+ * can be judged, or taken over. */
+static void wait_for_peer(struct scene *scene, const struct feed *feed) {
+  assert_int_equal(peer_wait_count(scene->peer, PEER_ENDED, feed->events_len),
+                   0);
+}
+
 static void see_whether_0_is_open(struct feed *feed, char what) {
   *(int *)feed->data += what == 'e' && fcntl(0, F_GETFD) >= 0;
 }
@@ -65,6 +72,7 @@ static void sockets_below_three(void **state) {
   close_standard(state);
   feed_open(&feed, &scene.host, scene.url, NULL);
   HOST_UNTIL(&scene.host, feed.closed);
+  wait_for_peer(&scene, &feed);
   restore_standard(state);
   scene_close(&scene);
   assert_int_equal(feed.events_len, 3);
@@ -88,6 +96,7 @@ static void a_loop_of_its_own_below_three(void **state) {
   assert_int_equal(runnel_client_run(client), RUNNEL_OK);
   host_close_client(&scene.host);
   assert_int_equal(runnel_client_run(client), RUNNEL_OK);
+  wait_for_peer(&scene, &feed);
   for (int fd = 0; fd < 3; fd++) /* all of it was given back */
     assert_true(fcntl(fd, F_GETFD) < 0);
   restore_standard(state);
