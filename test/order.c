@@ -53,6 +53,8 @@ const char *order_shown(struct order *order) {
   return broken;
 }
 
+const char *order_id(struct order *order) { return any(order); }
+
 const char *order_end(struct order *order, int code, int phase) {
   const char *broken = any(order);
   if (broken != NULL)

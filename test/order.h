@@ -22,7 +22,9 @@ struct order {
 /* Each returns NULL, or the rule that the callback breaks. */
 const char *order_request(struct order *order, int why);
 const char *order_open(struct order *order);
-const char *order_shown(struct order *order); /* event, id, comment, drop */
+const char *order_shown(struct order *order); /* event, comment, drop */
+/* Also after a reconnect inside on_event, whose id is in force all the same. */
+const char *order_id(struct order *order);
 const char *order_end(struct order *order, int code, int phase);
 const char *order_close(struct order *order, int code);
 

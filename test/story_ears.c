@@ -153,9 +153,8 @@ static int hear_event(runnel_stream *handle, const struct runnel_event *event,
   return result;
 }
 
-static void hear_slice(struct story_stream *stream, const char *kind,
+static void show_slice(struct story_stream *stream, const char *kind,
                        const char *at, size_t len) {
-  enter(stream, order_shown(&stream->order));
   struct story_bytes line = {0};
   story_bytes_text(&line, kind);
   add_slice(stream, &line, " ", at, len);
@@ -165,14 +164,18 @@ static void hear_slice(struct story_stream *stream, const char *kind,
 
 static void hear_id(runnel_stream *handle, const char *id, size_t len,
                     void *user) {
+  struct story_stream *stream = user;
+  enter(user, order_id(&stream->order));
   (void)handle;
-  hear_slice(user, "id", id, len);
+  show_slice(stream, "id", id, len);
 }
 
 static void hear_comment(runnel_stream *handle, const char *text, size_t len,
                          void *user) {
+  struct story_stream *stream = user;
+  enter(user, order_shown(&stream->order));
   (void)handle;
-  hear_slice(user, "comment", text, len);
+  show_slice(stream, "comment", text, len);
 }
 
 static void hear_drop(runnel_stream *handle, const struct runnel_drop *drop,

@@ -33,9 +33,16 @@ void runnel__request_release(struct runnel_request *request) {
     free_request(request);
 }
 
+/* Its attempt goes on; a close or a reconnect inside on_request ends it. */
+static int is_current(const struct runnel_request *request) {
+  const runnel_stream *stream = request->stream;
+  return stream != NULL && stream->attempt != NULL &&
+         stream->attempt->request == request;
+}
+
 /* 0 while it can be changed. */
 static int check_open(const struct runnel_request *request) {
-  return request->stream != NULL && (request->open || request->held)
+  return is_current(request) && (request->open || request->held)
              ? RUNNEL_OK
              : RUNNEL_ESTATE;
 }
@@ -144,7 +151,7 @@ int runnel__request_set_header(struct runnel_request *request, const char *name,
 }
 
 int runnel__request_hold(struct runnel_request *request) {
-  if (!request->open || request->held || request->stream == NULL)
+  if (!request->open || request->held || !is_current(request))
     return RUNNEL_ESTATE;
   request->held = 1;
   return RUNNEL_OK;
@@ -162,8 +169,8 @@ int runnel__request_proceed(struct runnel_request *request, int code) {
     free_request(request);
     return RUNNEL_OK;
   }
-  if (request->open)
-    return RUNNEL_OK; /* still inside on_request, which looks by itself */
+  if (request->open || !is_current(request))
+    return RUNNEL_OK; /* whoever is on the stack looks by itself, or frees it */
   stream->proceeded = 1;
   runnel__client_ready(stream->client, stream);
   runnel__client_settle(stream->client);
