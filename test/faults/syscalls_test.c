@@ -392,6 +392,7 @@ static const struct row own_rows[] = {
     {FAULT_MUTEX_INIT, RUNNEL_ERESOURCE, 1, {EAGAIN, ENOMEM}},
     {FAULT_CLOSE, RUNNEL_OK, 1, {EINTR, EIO}},
     {FAULT_RANDOM, RUNNEL_OK, 1, {ENOSYS}},
+    {FAULT_SOCKET, RUNNEL_OK, 1, {EMFILE, EAFNOSUPPORT}},
 };
 
 /* Makes a client, and closes it if it came; returns how many calls failed. A
