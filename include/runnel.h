@@ -393,7 +393,8 @@ struct runnel_end {
   const char *body; /* first bytes of an answer that is not 200 */
   size_t body_len;
   uint64_t failures;   /* in a row; 0: this end is no failure */
-  uint64_t unfinished; /* bytes of an unfinished last block, dropped */
+  uint64_t unfinished; /* data bytes of an unfinished last block, dropped; 1 if
+                          it had no data yet; 0: it ended at a border */
   const char *text;    /* one line: "connect 127.0.0.1:1: connection refused" */
 };
 
@@ -505,7 +506,8 @@ struct runnel_stream_options {
 
   /* Clocks, in ms, 1 to RUNNEL_MS_MAX; off: RUNNEL_NONE. */
   int64_t open_ms_max;    /* gate to response head, with redirects; default
-                             30,000; one-shot: waiting for the head is free */
+                             30,000, which in one-shot mode leaves waiting
+                             for the head free */
   int64_t connect_ms_max; /* TCP connect alone; default 10,000 */
   int64_t idle_ms_max;    /* without a byte of body, comments count; default
                              off; stands still while paused */

@@ -215,7 +215,9 @@ static void endless_redirects(void **state) {
   lab_open(&lab, NULL);
   lab_feed_open(&feed, &lab, URL, NULL);
   for (struct sim_link *link; (link = lab_dial(&lab)) != NULL; hops++)
-    lab_say(&lab, link, "HTTP/1.1 302 x\r\nLocation: /again\r\n\r\n");
+    lab_say(&lab, link,
+            "HTTP/1.1 302 x\r\nLocation: /again\r\n"
+            "Content-Length: 0\r\n\r\n");
   assert_int_equal(hops, 11);
   assert_int_equal(feed.code, RUNNEL_EREDIRECT);
   assert_int_equal(feed.closes, 1);

@@ -79,7 +79,8 @@ static void check_refused(const struct lab_feed *feed, int status,
                           const struct mode *mode) {
   struct wanted wanted = wanted_of(status, mode);
   int has_body =
-      (wanted.code == RUNNEL_ESTATUS || wanted.code == RUNNEL_EUNAUTHORIZED) &&
+      (wanted.code == RUNNEL_ESTATUS || wanted.code == RUNNEL_EREDIRECT ||
+       wanted.code == RUNNEL_EUNAUTHORIZED) &&
       status != 304 && strcmp(mode->method, "HEAD") != 0;
   if (feed->code != wanted.code || feed->retry != wanted.retry)
     fail_msg("%s, status %d: %s, retry %d", mode->method, status,

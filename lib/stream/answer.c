@@ -92,6 +92,10 @@ static void refuse_answer(runnel_stream *stream, int code) {
 
 static void follow(runnel_stream *stream) {
   int err = runnel__redirect(stream);
+  if (err == RUNNEL_EREDIRECT) {
+    refuse_answer(stream, err);
+    return;
+  }
   if (err != RUNNEL_OK) {
     runnel__stream_end(stream, err, RUNNEL_PHASE_HEAD, 0);
     return;

@@ -160,9 +160,7 @@ static void describe_timeout(char *text, const runnel_stream *stream,
 static void describe_end(char *text, const runnel_stream *stream,
                          const struct runnel__tale *tale) {
   if (tale->unfinished > 0)
-    snprintf(text, RUNNEL__TEXT_BYTES,
-             "the response ended inside a block, %llu bytes dropped",
-             (unsigned long long)tale->unfinished);
+    snprintf(text, RUNNEL__TEXT_BYTES, "the response ended inside a block");
   else if (stream->policy->once && stream->policy->sentinel != NULL)
     snprintf(text, RUNNEL__TEXT_BYTES,
              "the response ended before its sentinel");
@@ -231,7 +229,7 @@ void runnel__describe(char *text, const runnel_stream *stream,
     break;
   case RUNNEL_EREDIRECT:
     snprintf(text, RUNNEL__TEXT_BYTES, "%d: redirect refused: %s", tale->status,
-             attempt != NULL && attempt->why != NULL ? attempt->why : "");
+             attempt != NULL ? attempt->why : "");
     break;
   case RUNNEL_EHTTP:
     snprintf(text, RUNNEL__TEXT_BYTES, "malformed response: %s",

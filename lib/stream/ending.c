@@ -74,8 +74,10 @@ static uint64_t count_failure(runnel_stream *stream, const struct facts *facts,
     stream->failures = 0;
     return 0;
   }
-  if (facts->productive && facts->open_ms >= RUNNEL__STEADY_MS)
-    stream->failures = 0;
+  if (facts->productive && facts->open_ms >= RUNNEL__STEADY_MS) {
+    stream->failures = 0; /* it was well, however it ended */
+    return 0;
+  }
   if (stream->failures == 0)
     stream->failing_ms = stream->client->now_ms;
   if (stream->failures < UINT64_MAX)

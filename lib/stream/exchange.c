@@ -303,7 +303,8 @@ int runnel__exchange_start(runnel_stream *stream, struct runnel__link *link) {
   if (!is_idempotent(method) && !policy->replay_unanswered)
     attempt->acted = 1;
   runnel__stream_set_state(stream, RUNNEL_STATE_WAITING_HEAD,
-                           policy->once ? RUNNEL__NEVER : attempt->open_at_ms);
+                           policy->head_waits ? RUNNEL__NEVER
+                                              : attempt->open_at_ms);
   runnel__exchange_listen(stream);
   return RUNNEL_OK;
 }

@@ -278,6 +278,7 @@ static void fill_policy(struct runnel__policy *policy,
         policy, numbers[i].policy,
         effective(&numbers[i], read_number(options, numbers[i].option)));
   policy->once = mode_is_once(options);
+  policy->head_waits = policy->once && options->open_ms_max == 0;
   if (policy->once && options->failures_max == 0)
     policy->failures_max = 3;
   policy->replay_unanswered = options->replay_unanswered;

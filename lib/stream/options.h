@@ -30,6 +30,8 @@ struct runnel__policy {
 
   char *sentinel; /* owned; NULL: off */
   int once;       /* one-shot */
+  int head_waits; /* one-shot, and nobody set open_ms_max: the head may take
+                     its time */
   int replay_unanswered;
   int redirect_body;
   double retry_growth;

@@ -2,6 +2,8 @@
  * standard's HTTP-redirect fetch for the change of method). */
 #include "stream.h"
 
+#include <stdio.h>
+
 #include "client.h"
 #include "request.h"
 
@@ -43,7 +45,7 @@ void runnel__redirect_userinfo(const runnel_stream *stream,
 }
 
 static int refuse(struct runnel__attempt *attempt, const char *why) {
-  attempt->why = why;
+  snprintf(attempt->why, sizeof attempt->why, "%s", why);
   return RUNNEL_EREDIRECT;
 }
 
@@ -85,9 +87,10 @@ static int check_target(runnel_stream *stream, struct runnel__url *url,
   int err = find_location(stream, &location);
   if (err != RUNNEL_OK)
     return err;
-  if (runnel__url_resolve(text, &attempt->url, location, NULL) != RUNNEL_OK ||
-      runnel__url_parse(url, runnel__str_of(text), NULL) != RUNNEL_OK)
-    return refuse(attempt, "a Location that is no http or https URL");
+  if (runnel__url_resolve(text, &attempt->url, location, attempt->why) !=
+          RUNNEL_OK ||
+      runnel__url_parse(url, runnel__str_of(text), attempt->why) != RUNNEL_OK)
+    return RUNNEL_EREDIRECT;
   if (attempt->url.https && !url->https)
     return refuse(attempt, "from https to http");
   if (url->https)

@@ -54,7 +54,7 @@ struct runnel__attempt {
   int acted;      /* a request that must not be repeated was written */
   int graced;     /* the head's deadline was put off once */
   struct runnel__buf error_body;
-  const char *why; /* static text of an EREDIRECT; or NULL */
+  char why[RUNNEL__WHY_BYTES]; /* of an EREDIRECT; else "" */
   struct runnel__dialer dialer;
 };
 
