@@ -350,33 +350,40 @@ static const struct peer_step late_script[] = {
     PEER_END()};
 static const struct peer_step *const late_scripts[] = {late_script};
 
-/* The loop was kept from reading for longer than the idle limit, and an event
- * waits. */
-static void be_late(struct scene *scene, struct feed *feed, int err) {
+/* The idle limit passes at once; with `waits`, an event waits in the socket by
+ * then, as after a callback that blocked. Returns how many calls failed. */
+static unsigned be_late(struct scene *scene, struct feed *feed, int err,
+                        int waits) {
   struct runnel_stream_options options = RUNNEL_STREAM_OPTIONS_INIT;
   const struct fault_plan plan = {.call = FAULT_POLL, .err = err, .at = 1};
   scene_open(scene, late_scripts, 1);
-  *feed = (struct feed){.close_after = err == EINTR ? 2 : 3, .delay_ms = 1};
+  *feed = (struct feed){.close_after = 2, .delay_ms = 1};
   options.idle_ms_max = 5000;
   feed_open(feed, &scene->host, scene->url, &options);
   HOST_UNTIL(&scene->host, feed->events_len == 1);
   uint64_t sent = peer_count(scene->peer, PEER_SENT);
-  peer_raise(scene->peer, 1);
-  assert_int_equal(peer_wait_count(scene->peer, PEER_SENT, sent + 1), 0);
+  if (waits) {
+    peer_raise(scene->peer, 1);
+    assert_int_equal(peer_wait_count(scene->peer, PEER_SENT, sent + 1), 0);
+  }
   fault_begin(&plan);
   fault_skip_ms(5001);
   HOST_UNTIL(&scene->host, feed->closed);
-  assert_int_equal(fault_end(), 1);
+  return fault_end();
 }
 
+/* libuv before 1.45 runs timers before it polls, later ones after: then the
+ * event that waits is read before anybody asks. */
 static void the_question_whether_bytes_wait_fails(void **state) {
   (void)state;
   static const int errors[] = {EINTR, ENOMEM, EAGAIN};
-  for (size_t i = 0; i < LEN(errors); i++) {
+  for (size_t i = 0; i < LEN(errors) * 2; i++) {
     struct scene scene;
     struct feed feed;
-    be_late(&scene, &feed, errors[i]);
-    assert_int_equal(feed.ends, errors[i] != EINTR);
+    int err = errors[i / 2], waits = i % 2 != 0;
+    unsigned hits = be_late(&scene, &feed, err, waits);
+    assert_true(hits == 1 || waits);
+    assert_int_equal(feed.ends, hits == 1 && (err != EINTR || !waits));
     if (feed.ends != 0)
       assert_int_equal(feed.code, RUNNEL_EIDLE);
     feed_deinit(&feed);
