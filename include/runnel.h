@@ -468,7 +468,8 @@ struct runnel_stream_options {
                   void *user);
 
   /* The id in force changed: after its event was taken, or by a block without
-   * data. Default: none. */
+   * data. Held back by a pause, it comes first after resume; a reconnect does
+   * not take it away. Default: none. */
   void (*on_id)(runnel_stream *stream, const char *id, size_t len, void *user);
 
   /* A comment line, without its colon, as soon as the line ends. A comment over
