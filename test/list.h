@@ -1,6 +1,7 @@
 /* The groups of tests: each has a file NAME_test.c with a function
  * runnel__test_NAME, which returns how many of its tests failed. */
 TEST_GROUP(addrs)
+TEST_GROUP(chunk)
 TEST_GROUP(command)
 TEST_GROUP(contract)
 TEST_GROUP(core)

@@ -1,13 +1,14 @@
 /* A response (RFC 9112), pulled: bytes in; head, slices of body, end out.
  *
- * llhttp reads it; what llhttp leaves out, or its versions do differently, is
- * checked here, so that 8.1 and 9.x give the same verdicts: every head line
- * ends in CRLF, no folded line, names are tokens, values hold no control
- * character but HTAB, status 100 to 599 in three digits, HTTP/1.0 or 1.1, a
- * Transfer-Encoding only on 1.1 and only exactly chunked, 101 refused, at most
- * 256 fields, 8 responses 1xx, 8 bytes of leading CRLF, head bytes bounded over
- * all 1xx, chunk lines to 4 KiB, trailers to 16 KiB. Bytes after the end are
- * never looked at. Knows neither sockets nor what a status means. */
+ * llhttp reads each head; what llhttp leaves out, or its versions do
+ * differently, is checked here, so that 8.1 and 9.x give the same verdicts:
+ * every head line ends in CRLF, no folded line, names are tokens, values hold
+ * no control character but HTAB, status 100 to 599 in three digits, HTTP/1.0
+ * or 1.1, a Transfer-Encoding only on 1.1 and only exactly chunked, 101
+ * refused, at most 256 fields, 8 responses 1xx, 8 bytes of leading CRLF, head
+ * bytes bounded over all 1xx, chunk lines to 4 KiB, trailers to 16 KiB. Bytes
+ * after the end are never looked at. Knows neither sockets nor what a status
+ * means. */
 #ifndef RUNNEL_CORE_REPLY_H
 #define RUNNEL_CORE_REPLY_H
 
