@@ -230,6 +230,62 @@ static void promise_1_what_must_be_there(void **state) {
   refused(&options, RUNNEL_EINVAL, "unix_path");
 }
 
+static void promise_1_lists_and_lengths(void **state) {
+  (void)state;
+  static struct runnel_header headers[101];
+  static char big[32769];
+  memset(big, 'x', sizeof big - 1);
+  struct runnel_stream_options options = sound();
+  for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++)
+    headers[i] = (struct runnel_header){"X-A", "b", 0};
+  options.headers = headers;
+  options.headers_len = 101;
+  refused(&options, RUNNEL_EINVAL, "headers_len is 101");
+  options.headers_len = 100;
+  accepted(&options);
+  headers[7].value = NULL;
+  refused(&options, RUNNEL_EINVAL, "headers[7]: name or value is NULL");
+  headers[7] = (struct runnel_header){NULL, "b", 0};
+  refused(&options, RUNNEL_EINVAL, "headers[7]: name or value is NULL");
+  headers[7] = (struct runnel_header){"X-A", "b", 2};
+  refused(&options, RUNNEL_EINVAL, "headers[7]: flags is 2");
+  headers[0].value = big + 3; /* with its name over 32 KiB by one */
+  options.headers_len = 2;
+  refused(&options, RUNNEL_EINVAL, "32768 bytes in all");
+  headers[0].value = big + 7;
+  accepted(&options);
+  options = sound();
+  big[65] = '\0';
+  options.method = big;
+  refused(&options, RUNNEL_EINVAL, "method is 65 bytes long");
+  options.method = big + 1;
+  accepted(&options);
+  options = sound();
+  memset(big, 'x', 200);
+  big[108] = '\0';
+  options.unix_path = big;
+  refused(&options, RUNNEL_EINVAL, "unix_path is 108 bytes long");
+  options.unix_path = big + 1;
+  accepted(&options);
+  options = sound();
+  options.body = "";
+  options.body_len = (size_t)RUNNEL_BYTES_MAX + 1;
+  refused(&options, RUNNEL_EINVAL, "body_len");
+}
+
+/* Options of a header that is newer than the library. */
+static void promise_1_unknown_options(void **state) {
+  (void)state;
+  struct {
+    struct runnel_stream_options known;
+    int64_t newer;
+  } options = {sound(), 0};
+  options.known.size = sizeof options;
+  accepted(&options.known);
+  options.newer = 1;
+  refused(&options.known, RUNNEL_EINVAL, "does not know");
+}
+
 static void promise_1_first_ids(void **state) {
   (void)state;
   static char big[1026];
@@ -241,6 +297,9 @@ static void promise_1_first_ids(void **state) {
   options.last_event_id = "a\0b";
   options.last_event_id_len = 3;
   refused(&options, RUNNEL_EINVAL, "last_event_id");
+  options = sound();
+  options.last_event_id_len = 2;
+  refused(&options, RUNNEL_EINVAL, "last_event_id is NULL");
   options = sound();
   options.last_event_id = big;
   refused(&options, RUNNEL_EINVAL, "1025");
@@ -283,6 +342,46 @@ static void promise_1_client_options(void **state) {
   }
 }
 
+static void refused_client(struct runnel_client_options *options,
+                           const char *named) {
+  runnel_client *client = NULL;
+  assert_int_equal(runnel_client_new(&client, NULL, options), RUNNEL_EINVAL);
+  if (strstr(options->error_text, named) == NULL)
+    fail_msg("\"%s\" does not name %s", options->error_text, named);
+  assert_null(client);
+}
+
+static void promise_1_addresses_given_beforehand(void **state) {
+  (void)state;
+  static char long_host[300];
+  memset(long_host, 'h', 254);
+  static const struct {
+    struct runnel_resolve row;
+    const char *named;
+  } bad[] = {
+      {{NULL, 80, "::1"}, "resolve[0]: host"},
+      {{"", 80, "::1"}, "resolve[0]: host"},
+      {{long_host, 80, "::1"}, "resolve[0]: host"},
+      {{"h", 65536, "::1"}, "resolve[0]: port is 65536"},
+      {{"h", 80, NULL}, "resolve[0]: address"},
+  };
+  struct runnel_client_options options = RUNNEL_CLIENT_OPTIONS_INIT;
+  options.resolve_len = 1;
+  refused_client(&options, "resolve is NULL");
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    options.resolve = &bad[i].row;
+    refused_client(&options, bad[i].named);
+  }
+  options.resolve_len = 1025;
+  refused_client(&options, "resolve_len is 1025");
+  struct runnel_stream_options defaults = {0};
+  options = (struct runnel_client_options)RUNNEL_CLIENT_OPTIONS_INIT;
+  options.stream_defaults = &defaults;
+  refused_client(&options, "");
+  options.size = 0;
+  refused_client(&options, "");
+}
+
 static void zero_fields_come_from_the_defaults(void **state) {
   (void)state;
   struct runnel_stream_options defaults = RUNNEL_STREAM_OPTIONS_INIT;
@@ -320,6 +419,10 @@ static void equal_options_share_one_policy(void **state) {
   struct runnel__policy *third = runnel__policy_take(&mem, &b, first);
   assert_ptr_not_equal(first, third);
   assert_ptr_equal(runnel__policy_take(&mem, &b, third), third);
+  b.sentinel = "[OVER]";
+  struct runnel__policy *fourth = runnel__policy_take(&mem, &b, third);
+  assert_ptr_not_equal(fourth, third);
+  runnel__policy_give(fourth, &mem);
   runnel__policy_give(third, &mem);
   runnel__policy_give(third, &mem);
   runnel__policy_give(second, &mem);
@@ -333,8 +436,11 @@ int runnel__test_options(void) {
       cmocka_unit_test(promise_1_urls),
       cmocka_unit_test(promise_1_texts_hold_no_secret),
       cmocka_unit_test(promise_1_what_must_be_there),
+      cmocka_unit_test(promise_1_lists_and_lengths),
+      cmocka_unit_test(promise_1_unknown_options),
       cmocka_unit_test(promise_1_first_ids),
       cmocka_unit_test(promise_1_client_options),
+      cmocka_unit_test(promise_1_addresses_given_beforehand),
       cmocka_unit_test(zero_fields_come_from_the_defaults),
       cmocka_unit_test(equal_options_share_one_policy),
   };
