@@ -197,9 +197,9 @@ struct runnel_client_options {
 
   struct runnel_alloc alloc;
 
-  /* One line without a line end per message; never a query, userinfo or header
-   * value. Called inside calls and from the loop; must not call runnel.
-   * Default: none. */
+  /* One line without a line end per message; never a query, userinfo or a
+   * request's header value. Called inside calls and from the loop; must not
+   * call runnel. Default: none. */
   void (*log)(int level, const char *line, void *ctx);
   void *log_ctx;
   int log_level; /* the last level that is logged; default RUNNEL_LOG_INFO */
@@ -228,7 +228,8 @@ struct runnel_client_options {
    * server answered 421, are forgotten. */
   int64_t lookup_ttl_ms;          /* an answer; default 60,000 */
   int64_t lookup_negative_ttl_ms; /* a failure; default 5,000 */
-  int64_t lookup_stale_ms;        /* past its ttl; default 3,600,000 */
+  int64_t lookup_stale_ms;        /* past its ttl; default 3,600,000, and none
+                                     when lookup_ttl_ms is off */
 
   /* What all streams together may hold of what peers sent, in bytes: cut
    * events, paused rests, heads, error bodies. At it, the stream that asks for
@@ -385,14 +386,14 @@ enum runnel_phase {
 struct runnel_end {
   int code;  /* RUNNEL_OK (204, sentinel, end of a one-shot body) or an error */
   int phase; /* enum runnel_phase */
-  int native; /* errno, EAI_* or 0; read it with `phase` */
+  int native; /* EAI_* for RUNNEL_ERESOLVE, else errno; 0: none */
   int status; /* 0 if no response head was read */
   const struct runnel_header *headers; /* of an answer that was not accepted;
                                           else none */
   size_t headers_len;
   const char *body; /* first bytes of an answer that is not 200 */
   size_t body_len;
-  uint64_t failures;   /* in a row; 0: this end is no failure */
+  uint64_t failures;   /* in a row; 0: this end does not count as one */
   uint64_t unfinished; /* data bytes of an unfinished last block, dropped; 1 if
                           it had no data yet; 0: it ended at a border */
   const char *text;    /* one line: "connect 127.0.0.1:1: connection refused" */

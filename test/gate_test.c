@@ -120,7 +120,7 @@ static void slots_bound_what_is_under_way(void **state) {
   runnel__gate_done(&f.gate, f.a);
   assert_int_equal(admit_all(&f, 0, &wake_ms), 1);
   for (size_t i = 0; i < 20; i++)
-    runnel__gate_leave(&f.gate, f.a, &f.nodes[i]);
+    runnel__gate_leave(f.a, &f.nodes[i]);
   assert_true(runnel__list_empty(&f.gate.ring));
   tear_down(&f);
 }
@@ -139,7 +139,7 @@ static void no_origin_hogs_while_others_wait(void **state) {
   assert_int_equal(f.a->dials, 4);
   assert_int_equal(f.b->dials, 4);
   for (size_t i = 0; i < 20; i++)
-    runnel__gate_leave(&f.gate, i < 10 ? f.a : f.b, &f.nodes[i]);
+    runnel__gate_leave(i < 10 ? f.a : f.b, &f.nodes[i]);
   tear_down(&f);
 }
 
@@ -178,7 +178,7 @@ static void rates_hold_over_time(void **state) {
   assert_int_equal(admit_all(&f, 5650, &wake_ms), 5);
   assert_int_equal(admit_all(&f, 90000, &wake_ms), 10);
   for (size_t i = 0; i < 30; i++)
-    runnel__gate_leave(&f.gate, f.a, &f.nodes[i]);
+    runnel__gate_leave(f.a, &f.nodes[i]);
   tear_down(&f);
 }
 
@@ -198,7 +198,7 @@ static void a_spent_origin_lets_others_pass(void **state) {
   runnel__gate_join(&f.gate, f.b, &f.nodes[10]);
   assert_ptr_equal(runnel__gate_admit(&f.gate, 1, &wake_ms), &f.nodes[10]);
   for (size_t i = 0; i < 5; i++)
-    runnel__gate_leave(&f.gate, f.a, &f.nodes[i]);
+    runnel__gate_leave(f.a, &f.nodes[i]);
   tear_down(&f);
 }
 

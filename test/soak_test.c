@@ -120,8 +120,8 @@ static void hear_request(runnel_stream *handle, runnel_request *request,
   } else {           /* waiting in the gate does not count */
     stream->attempt_ms += stream->hop_ms - stream->redirect_ms;
   }
-  if (attempt->why == RUNNEL_WHY_RECONNECT)
-    stream->reconnect_ms = 0;
+  if (attempt->why != RUNNEL_WHY_REDIRECT)
+    stream->reconnect_ms = 0; /* any new connection is what was asked for */
   soak->open -= (size_t)stream->is_open;
   stream->is_open = 0;
   if (stream->held == NULL && chance(soak, 40) &&

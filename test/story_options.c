@@ -45,6 +45,7 @@ static const struct number flags[] = {
 static const struct number client_numbers[] = {
     {"dials_per_second_max", CLIENT_AT(dials_per_second_max)},
     {"origin_dials_per_second_max", CLIENT_AT(origin_dials_per_second_max)},
+    {"lookup_ttl_ms", CLIENT_AT(lookup_ttl_ms)},
     {"dials_max", CLIENT_AT(dials_max)},
     {"origin_dials_max", CLIENT_AT(origin_dials_max)},
     {"held_bytes_max", CLIENT_AT(held_bytes_max)},

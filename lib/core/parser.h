@@ -39,8 +39,6 @@ struct runnel__parser_counts {
   uint64_t drops;    /* oversize events and comments */
 };
 
-struct runnel__parser; /* embedded in a stream; its fields stand below */
-
 /* `mem` and `rules` must outlive the parser. */
 void runnel__parser_init(struct runnel__parser *parser, struct runnel__mem *mem,
                          const struct runnel__parser_rules *rules);

@@ -53,8 +53,9 @@ struct runnel__world_ears {
   /* The time given to wake_at is there (or a little early; ask again). */
   void (*alarm)(void *owner);
   /* A look-up ended: code RUNNEL_OK and 1 to RUNNEL__ADDRS_MAX addresses (port
-   * 0), or RUNNEL_ERESOLVE, RUNNEL_ERESOURCE or RUNNEL_ENOMEM with native an
-   * EAI_* or errno. The look-up is gone; nothing is to be dropped. */
+   * 0); RUNNEL_ERESOLVE with native an EAI_*; or RUNNEL_ERESOURCE or
+   * RUNNEL_ENOMEM with native an errno. The look-up is gone; nothing is to be
+   * dropped. */
   void (*resolved)(void *asker, int code, int native,
                    const struct runnel__addr *addrs, size_t len);
   /* The world is closed and will be freed when this returns. */

@@ -91,8 +91,10 @@ static void take_addrs(struct runnel__lookup *lookup,
 static void take_failure(struct runnel__lookup *lookup, int eai, int err) {
   lookup->code = RUNNEL_ERESOLVE;
   lookup->native = eai;
-  if (eai == EAI_MEMORY)
+  if (eai == EAI_MEMORY) {
     lookup->code = RUNNEL_ENOMEM;
+    lookup->native = ENOMEM;
+  }
   if (eai != EAI_SYSTEM)
     return;
   if (err == EMFILE || err == ENFILE || err == ENOBUFS) {

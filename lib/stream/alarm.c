@@ -9,7 +9,8 @@ static void check_idle(runnel_stream *stream) {
   int64_t now_ms = stream->client->now_ms;
   int64_t idle_ms = stream->policy->idle_ms_max;
   if (runnel__later(stream->heard_ms, idle_ms) <= now_ms) {
-    if (!stream->client->world->ops->waiting(stream->link)) {
+    int unread = stream->rest != NULL || stream->parsing;
+    if (!unread && !stream->client->world->ops->waiting(stream->link)) {
       runnel__stream_end(stream, RUNNEL_EIDLE, RUNNEL_PHASE_BODY, 0);
       return;
     }

@@ -27,14 +27,25 @@ static void release_slot(struct runnel__attempt *attempt) {
   client->gate_dirty = 1;
 }
 
-void runnel__attempt_suspend(runnel_stream *stream) {
+void runnel__attempt_stop_clock(runnel_stream *stream) {
   struct runnel__attempt *attempt = stream->attempt;
   int64_t now_ms = runnel__client_now(stream->client);
-  release_slot(attempt);
   if (attempt->open_at_ms == RUNNEL__NEVER)
     return;
   attempt->open_left_ms =
       attempt->open_at_ms > now_ms ? attempt->open_at_ms - now_ms : 0;
+  attempt->open_at_ms = RUNNEL__NEVER;
+}
+
+void runnel__attempt_start_clock(runnel_stream *stream) {
+  struct runnel__attempt *attempt = stream->attempt;
+  attempt->open_at_ms =
+      runnel__later(runnel__client_now(stream->client), attempt->open_left_ms);
+}
+
+void runnel__attempt_suspend(runnel_stream *stream) {
+  release_slot(stream->attempt);
+  runnel__attempt_stop_clock(stream);
 }
 
 static void free_attempt(struct runnel__attempt *attempt) {
@@ -72,8 +83,7 @@ static void stop_attempt(runnel_stream *stream) {
 
 void runnel__attempt_cut(runnel_stream *stream) {
   if (stream->state == RUNNEL_STATE_QUEUED)
-    runnel__gate_leave(&stream->client->gate, runnel__attempt_origin(stream),
-                       &stream->queue);
+    runnel__gate_leave(runnel__attempt_origin(stream), &stream->queue);
   stop_attempt(stream);
   runnel__exchange_cut(stream);
   stream->parked = 0;
@@ -111,16 +121,16 @@ static int begin_attempt(runnel_stream *stream) {
   attempt->origin = stream->origin;
   attempt->origin->refs++;
   attempt->open_left_ms = stream->policy->open_ms_max;
+  attempt->open_at_ms = RUNNEL__NEVER;
   attempt->dialer.stagger_at_ms = RUNNEL__NEVER;
   (void)runnel__url_parse(&attempt->url, runnel__str_of(stream->ask.url), NULL);
   stream->attempt = attempt;
   return RUNNEL_OK;
 }
 
-static void tell_request(runnel_stream *stream) {
+static void tell_request(runnel_stream *stream, struct runnel__str id) {
   struct runnel__attempt *attempt = stream->attempt;
   struct runnel_request *request = attempt->request;
-  struct runnel__str id = runnel__parser_id(&stream->parser);
   char url[RUNNEL__URL_BYTES_MAX + 1];
   runnel__url_print(url, sizeof url, &attempt->url, 1);
   struct runnel_attempt info = {
@@ -177,7 +187,16 @@ static int ask_application(runnel_stream *stream) {
   if (attempt->request == NULL)
     return 1;
   uint32_t epoch = stream->epoch;
-  tell_request(stream);
+  struct runnel__mem *mem = &stream->client->mem;
+  struct runnel__str id = runnel__parser_id(&stream->parser);
+  char *copy = runnel__copy(mem, id.at, id.len); /* it may set another */
+  if (copy == NULL) {
+    runnel__stream_end(stream, RUNNEL_ENOMEM, RUNNEL_PHASE_REQUEST, 0);
+    return 0;
+  }
+  id.at = copy;
+  tell_request(stream, id);
+  runnel__free(mem, copy);
   if (stream->epoch != epoch)
     return 0;
   if (attempt->request->code != RUNNEL_OK) {
@@ -283,6 +302,7 @@ void runnel__attempt_admitted(runnel_stream *stream) {
   runnel__stream_set_state(stream, RUNNEL_STATE_RESOLVING, RUNNEL__NEVER);
   if (stream->attempt == NULL) {
     stream->attempts++;
+    stream->reconnect_ms = RUNNEL__NEVER; /* this is the new connection */
     if (begin_attempt(stream) != RUNNEL_OK) {
       runnel__gate_done(&stream->client->gate, stream->origin);
       stream->client->gate_dirty = 1;
@@ -292,8 +312,7 @@ void runnel__attempt_admitted(runnel_stream *stream) {
   }
   struct runnel__attempt *attempt = stream->attempt;
   attempt->dialing = 1;
-  attempt->open_at_ms =
-      runnel__later(runnel__client_now(stream->client), attempt->open_left_ms);
+  runnel__attempt_start_clock(stream);
   if (attempt->asked || ask_application(stream))
     start_dial(stream);
 }

@@ -313,7 +313,8 @@ void runnel__client_stats(struct runnel_client *client,
   for (struct runnel__list *at = client->streams.next; at != &client->streams;
        at = at->next) {
     const runnel_stream *stream = RUNNEL__OF(at, runnel_stream, all);
-    stats->streams_open += stream->state == RUNNEL_STATE_OPEN;
+    stats->streams_open +=
+        stream->state == RUNNEL_STATE_OPEN && stream->link != NULL;
     stats->streams_queued += stream->state == RUNNEL_STATE_QUEUED;
     runnel__stream_add_stats(stream, stats);
   }

@@ -34,7 +34,6 @@ struct runnel_client {
   int64_t now_ms;  /* by the world's clock, as the turn began */
   int64_t wake_ms; /* what the world was asked for last */
   int turns;       /* nested; 0: not inside a turn */
-  int callbacks;   /* on the stack */
 
   struct runnel_stream_options defaults; /* pointers into defaults_ask */
   struct runnel__ask defaults_ask;

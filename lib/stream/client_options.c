@@ -98,8 +98,8 @@ static int check_defaults(const struct runnel_stream_options *defaults,
   static const char prefix[] = "stream_defaults.";
   if (defaults == NULL)
     return RUNNEL_OK;
-  int err =
-      runnel__options_size(defaults, defaults->size, sizeof *defaults, text);
+  int err = runnel__options_size(defaults, defaults->size, sizeof *defaults,
+                                 prefix, text);
   if (err != RUNNEL_OK)
     return err;
   struct runnel_stream_options shared = *defaults;
@@ -117,7 +117,8 @@ int runnel__client_options_check(struct runnel_client_options *options) {
     return RUNNEL_EINVAL; /* not initialised: its text is not ours to write */
   char *text = options->error_text;
   text[0] = '\0';
-  int err = runnel__options_size(options, options->size, sizeof *options, text);
+  int err =
+      runnel__options_size(options, options->size, sizeof *options, "", text);
   if (err == RUNNEL_OK)
     err = check_alloc(&options->alloc, text);
   if (err == RUNNEL_OK)
@@ -210,7 +211,8 @@ int runnel__client_options_copy(struct runnel_client *client,
   struct runnel__lookups *lookups = &client->lookups;
   lookups->ttl_ms = span_or(options->lookup_ttl_ms, 60000);
   lookups->negative_ttl_ms = span_or(options->lookup_negative_ttl_ms, 5000);
-  lookups->stale_ms = span_or(options->lookup_stale_ms, 3600000);
+  lookups->stale_ms =
+      span_or(options->lookup_stale_ms, lookups->ttl_ms == 0 ? 0 : 3600000);
   int err = copy_resolve(client, options);
   if (err == RUNNEL_OK)
     err = copy_defaults(client, options->stream_defaults);

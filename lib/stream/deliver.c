@@ -6,21 +6,39 @@
 
 #include "client.h"
 
-/* on_id, unless a pause holds it back or there is nobody to hear it. */
-static void tell_id(runnel_stream *stream) {
-  if (!stream->id_due || stream->paused ||
-      stream->state == RUNNEL_STATE_CLOSING)
-    return;
+static void say_id(runnel_stream *stream, struct runnel__str id) {
   stream->id_due = 0;
   if (stream->policy->on_id == NULL)
     return;
-  struct runnel__str id = runnel__parser_id(&stream->parser);
   runnel__stream_enter(stream);
   stream->policy->on_id(stream, id.at, id.len, stream->user);
   runnel__stream_leave(stream);
 }
 
-void runnel__deliver_owed(runnel_stream *stream) { tell_id(stream); }
+/* on_id, unless a pause holds it back or there is nobody to hear it. */
+static void tell_id(runnel_stream *stream) {
+  if (!stream->id_due || stream->paused ||
+      stream->state == RUNNEL_STATE_CLOSING)
+    return;
+  say_id(stream, runnel__parser_id(&stream->parser));
+}
+
+/* The id is a copy here, since nothing else keeps it while the application may
+ * set another; without memory for it, it is owed until the next turn. */
+void runnel__deliver_owed(runnel_stream *stream) {
+  runnel_client *client = stream->client;
+  if (!stream->id_due || stream->state == RUNNEL_STATE_CLOSING)
+    return;
+  struct runnel__str id = runnel__parser_id(&stream->parser);
+  char *copy = runnel__copy(&client->mem, id.at, id.len);
+  if (copy == NULL) {
+    runnel__client_ready(client, stream);
+    return;
+  }
+  id.at = copy;
+  say_id(stream, id);
+  runnel__free(&client->mem, copy);
+}
 
 static int is_sentinel(const runnel_stream *stream,
                        const struct runnel_event *event) {

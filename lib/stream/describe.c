@@ -197,25 +197,36 @@ static void describe_type(char *text, const runnel_stream *stream) {
                         : "several content types: not text/event-stream");
 }
 
-void runnel__describe(char *text, const runnel_stream *stream,
-                      const struct runnel__tale *tale) {
-  const struct runnel__attempt *attempt = stream->attempt;
+static void describe_redirect(char *text, const runnel_stream *stream,
+                              const struct runnel__tale *tale) {
+  snprintf(text, RUNNEL__TEXT_BYTES, "%d: redirect refused: %s", tale->status,
+           stream->attempt != NULL ? stream->attempt->why : "");
+}
+
+/* Faults of the system or the network, and codes that have no more to say. */
+static void describe_fault(char *text, const runnel_stream *stream,
+                           const struct runnel__tale *tale) {
+  char words[128];
+  if (tale->phase == RUNNEL_PHASE_RESOLVE) {
+    describe_resolve(text, stream, tale);
+  } else if (tale->phase == RUNNEL_PHASE_CONNECT) {
+    describe_connect(text, stream, tale);
+  } else if (tale->native != 0) {
+    system_words(words, sizeof words, tale,
+                 stream->client->world->ops->resolve_words);
+    snprintf(text, RUNNEL__TEXT_BYTES, "connection lost: %s", words);
+  } else {
+    snprintf(text, RUNNEL__TEXT_BYTES, "%s", runnel_strerror(tale->code));
+  }
+}
+
+/* What came of a response, or of waiting for one. */
+static void describe_answer(char *text, const runnel_stream *stream,
+                            const struct runnel__tale *tale) {
   switch (tale->code) {
-  case RUNNEL_OK:
-    if (tale->status == 200)
-      snprintf(text, RUNNEL__TEXT_BYTES, "the stream is complete");
-    else
-      describe_status(text, tale->status);
-    break;
   case RUNNEL_ESTATUS:
   case RUNNEL_EUNAUTHORIZED:
-    if (tale->status != 0)
-      describe_status(text, tale->status);
-    else
-      snprintf(text, RUNNEL__TEXT_BYTES, "%s", runnel_strerror(tale->code));
-    break;
-  case RUNNEL_ETIMEDOUT:
-    describe_timeout(text, stream, tale);
+    describe_status(text, tale->status);
     break;
   case RUNNEL_EEND:
     describe_end(text, stream, tale);
@@ -228,8 +239,7 @@ void runnel__describe(char *text, const runnel_stream *stream,
                    "content encoding \"%s\" was not asked for");
     break;
   case RUNNEL_EREDIRECT:
-    snprintf(text, RUNNEL__TEXT_BYTES, "%d: redirect refused: %s", tale->status,
-             attempt != NULL ? attempt->why : "");
+    describe_redirect(text, stream, tale);
     break;
   case RUNNEL_EHTTP:
     snprintf(text, RUNNEL__TEXT_BYTES, "malformed response: %s",
@@ -243,17 +253,20 @@ void runnel__describe(char *text, const runnel_stream *stream,
              (long long)stream->policy->idle_ms_max);
     break;
   default:
-    if (tale->phase == RUNNEL_PHASE_RESOLVE)
-      describe_resolve(text, stream, tale);
-    else if (tale->phase == RUNNEL_PHASE_CONNECT)
-      describe_connect(text, stream, tale);
-    else
-      snprintf(text, RUNNEL__TEXT_BYTES, "%s", runnel_strerror(tale->code));
-    if (tale->phase >= RUNNEL_PHASE_HEAD && tale->native != 0) {
-      char words[128];
-      system_words(words, sizeof words, tale,
-                   stream->client->world->ops->resolve_words);
-      snprintf(text, RUNNEL__TEXT_BYTES, "connection lost: %s", words);
-    }
+    describe_fault(text, stream, tale);
   }
+}
+
+void runnel__describe(char *text, const runnel_stream *stream,
+                      const struct runnel__tale *tale) {
+  if (tale->code == RUNNEL_ETIMEDOUT)
+    describe_timeout(text, stream, tale);
+  else if (tale->phase == RUNNEL_PHASE_REQUEST) /* the application's word */
+    snprintf(text, RUNNEL__TEXT_BYTES, "%s", runnel_strerror(tale->code));
+  else if (tale->code == RUNNEL_OK && tale->status == 200)
+    snprintf(text, RUNNEL__TEXT_BYTES, "the stream is complete");
+  else if (tale->code == RUNNEL_OK)
+    describe_status(text, tale->status);
+  else
+    describe_answer(text, stream, tale);
 }

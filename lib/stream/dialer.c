@@ -2,6 +2,7 @@
  * brings the next one forward. */
 #include "dialer.h"
 
+#include <errno.h>
 #include <string.h>
 
 void runnel__dialer_init(struct runnel__dialer *dialer,
@@ -42,9 +43,13 @@ static void hear_up(void *owner) {
   dialer->ears->connected(dialer->owner, link, &dial->addr);
 }
 
+/* A server that refused says more than an address that could not be had here,
+ * and only if all could not be had is it a matter of resources. */
 static void note_failure(struct runnel__dialer *dialer,
                          const struct runnel__dial *dial, int code,
                          int native) {
+  if (dialer->code == RUNNEL_ECONNECT && code != RUNNEL_ECONNECT)
+    return;
   dialer->code = code;
   dialer->native = native;
   dialer->failed_addr = dial->addr;
@@ -52,14 +57,21 @@ static void note_failure(struct runnel__dialer *dialer,
 
 static void dial_next(struct runnel__dialer *dialer);
 
+/* Where IPv6 is switched off, ::1 "cannot be assigned": that is no server
+ * there, and not, as for IPv4, all ports used up. */
+static int code_of_down(const struct runnel__dial *dial, int code, int native) {
+  if (code == RUNNEL_OK)
+    return RUNNEL_ECONNECT;
+  return dial->addr.v6 && native == EADDRNOTAVAIL ? RUNNEL_ECONNECT : code;
+}
+
 static void hear_down(void *owner, int code, int native) {
   struct runnel__dial *dial = owner;
   struct runnel__dialer *dialer = dial->dialer;
   dialer->lookups->world->ops->hang_up(dial->link);
   dial->link = NULL;
   dialer->live--;
-  note_failure(dialer, dial, code == RUNNEL_OK ? RUNNEL_ECONNECT : code,
-               native);
+  note_failure(dialer, dial, code_of_down(dial, code, native), native);
   dial_next(dialer);
 }
 

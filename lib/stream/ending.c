@@ -120,12 +120,19 @@ static int gives_up(const runnel_stream *stream, uint64_t failures,
          policy->elapsed_ms_max;
 }
 
+/* A stream may have no other ear than the log: what ends it is an ERROR there.
+ */
+static int log_level(const struct runnel_end *end,
+                     const struct runnel_verdict *verdict) {
+  if (end->code != RUNNEL_OK && !verdict->retry)
+    return RUNNEL_LOG_ERROR;
+  return end->failures > 0 ? RUNNEL_LOG_WARN : RUNNEL_LOG_INFO;
+}
+
 static void log_end(const runnel_stream *stream, const struct runnel_end *end,
                     const struct runnel_verdict *verdict) {
   const struct runnel__log *log = &stream->client->log;
-  int level = end->failures == 0 ? RUNNEL_LOG_INFO
-              : verdict->retry   ? RUNNEL_LOG_WARN
-                                 : RUNNEL_LOG_ERROR;
+  int level = log_level(end, verdict);
   if (!runnel__log_wants(log, level))
     return;
   char name[RUNNEL__TEXT_BYTES];
@@ -139,12 +146,16 @@ static void log_end(const runnel_stream *stream, const struct runnel_end *end,
                      runnel_err_name(end->code));
 }
 
-/* on_end. The attempt's memory lives until leave, and so do the slices. */
+/* on_end, then the log, which knows what was decided. The attempt's memory
+ * lives until leave, and so do the slices. */
 static void tell_end(runnel_stream *stream, struct runnel_end *end,
                      struct runnel_verdict *verdict) {
-  log_end(stream, end, verdict);
+  uint32_t epoch = stream->epoch;
   if (stream->policy->on_end != NULL)
     stream->policy->on_end(stream, end, verdict, stream->user);
+  if (stream->epoch ==
+      epoch) /* else the application closed or reconnected it */
+    log_end(stream, end, verdict);
 }
 
 static void obey(runnel_stream *stream, const struct runnel_verdict *verdict,

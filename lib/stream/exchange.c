@@ -302,9 +302,10 @@ int runnel__exchange_start(runnel_stream *stream, struct runnel__link *link) {
     return err;
   if (!is_idempotent(method) && !policy->replay_unanswered)
     attempt->acted = 1;
+  if (policy->head_waits)
+    runnel__attempt_stop_clock(stream);
   runnel__stream_set_state(stream, RUNNEL_STATE_WAITING_HEAD,
-                           policy->head_waits ? RUNNEL__NEVER
-                                              : attempt->open_at_ms);
+                           attempt->open_at_ms);
   runnel__exchange_listen(stream);
   return RUNNEL_OK;
 }

@@ -79,10 +79,8 @@ void runnel__gate_join(struct runnel__gate *gate, struct runnel__origin *origin,
   runnel__list_push(&origin->waiting, node);
 }
 
-void runnel__gate_leave(struct runnel__gate *gate,
-                        struct runnel__origin *origin,
+void runnel__gate_leave(struct runnel__origin *origin,
                         struct runnel__list *node) {
-  (void)gate;
   runnel__list_remove(node);
   if (runnel__list_empty(&origin->waiting))
     runnel__list_remove(&origin->ring);

@@ -54,8 +54,7 @@ void runnel__origin_give(struct runnel__gate *gate, struct runnel__mem *mem,
 /* Queues a node. It leaves by itself when admitted. */
 void runnel__gate_join(struct runnel__gate *gate, struct runnel__origin *origin,
                        struct runnel__list *node);
-void runnel__gate_leave(struct runnel__gate *gate,
-                        struct runnel__origin *origin,
+void runnel__gate_leave(struct runnel__origin *origin,
                         struct runnel__list *node);
 
 /* The next node to be admitted, with a slot and a token taken for it, or NULL;

@@ -183,7 +183,8 @@ void runnel__lookups_prefer(struct runnel__lookups *lookups,
   }
 }
 
-/* Keeps a failure, unless older addresses may still serve. */
+/* Keeps a failure, unless older addresses may still serve, or the trouble was
+ * ours and says nothing about the host. */
 static void learn_failure(struct runnel__host *host, int64_t now_ms, int code,
                           int native) {
   const struct runnel__lookups *lookups = host->lookups;
@@ -193,7 +194,7 @@ static void learn_failure(struct runnel__host *host, int64_t now_ms, int code,
     return;
   }
   host->addrs_len = 0;
-  host->code = code;
+  host->code = code == RUNNEL_ERESOLVE ? code : RUNNEL_OK;
   host->native = native;
   host->learnt_ms = now_ms;
 }

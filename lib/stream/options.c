@@ -70,17 +70,18 @@ int runnel__options_refuse(char *error_text, int code, const char *format,
 }
 
 int runnel__options_size(const void *options, size_t given, size_t known,
-                         char *error_text) {
+                         const char *prefix, char *error_text) {
   if (given < known)
     return runnel__options_refuse(
-        given == 0 ? NULL : error_text, RUNNEL_EINVAL,
-        "size is %zu: this version's options have %zu bytes", given, known);
+        error_text, RUNNEL_EINVAL,
+        "%ssize is %zu: this version's options have %zu bytes", prefix, given,
+        known);
   for (size_t i = known; i < given; i++)
     if (((const char *)options)[i] != 0)
       return runnel__options_refuse(
           error_text, RUNNEL_EINVAL,
-          "size is %zu: an option that this version does not know is set",
-          given);
+          "%ssize is %zu: an option that this version does not know is set",
+          prefix, given);
   return RUNNEL_OK;
 }
 

@@ -71,9 +71,9 @@ runnel__options_refuse(char *error_text, int code, const char *format, ...);
 
 /* 0 if `given`, an options' size field, fits a struct that this version knows
  * as `known` bytes: as large, or larger with only zeros behind; else
- * RUNNEL_EINVAL. */
+ * RUNNEL_EINVAL. `prefix` goes before the name in error_text. */
 int runnel__options_size(const void *options, size_t given, size_t known,
-                         char *error_text);
+                         const char *prefix, char *error_text);
 
 /* *merged = *options, its zero fields taken from *defaults. */
 void runnel__options_merge(struct runnel_stream_options *merged,

@@ -172,6 +172,8 @@ int runnel__request_proceed(struct runnel_request *request, int code) {
   if (request->open || !is_current(request))
     return RUNNEL_OK; /* whoever is on the stack looks by itself, or frees it */
   stream->proceeded = 1;
+  stream->deadline_ms = RUNNEL__NEVER; /* in time, whenever it is served */
+  runnel__stream_arm(stream);
   runnel__client_ready(stream->client, stream);
   runnel__client_settle(stream->client);
   return RUNNEL_OK;

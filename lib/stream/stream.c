@@ -133,7 +133,8 @@ int runnel__stream_open(runnel_stream **stream, runnel_client *client,
     return RUNNEL_EINVAL;
   char *text = options->error_text;
   text[0] = '\0';
-  int err = runnel__options_size(options, options->size, sizeof *options, text);
+  int err =
+      runnel__options_size(options, options->size, sizeof *options, "", text);
   if (err != RUNNEL_OK)
     return err;
   if (client->closing)
@@ -169,14 +170,10 @@ void runnel__stream_free(runnel_stream *stream) {
   runnel__free(mem, stream);
 }
 
-void runnel__stream_enter(runnel_stream *stream) {
-  stream->in_callback++;
-  stream->client->callbacks++;
-}
+void runnel__stream_enter(runnel_stream *stream) { stream->in_callback++; }
 
 void runnel__stream_leave(runnel_stream *stream) {
   stream->in_callback--;
-  stream->client->callbacks--;
   if (!stream->stale || stream->in_callback > 0)
     return;
   stream->stale = 0;
@@ -208,6 +205,8 @@ static int clock_stands(const runnel_stream *stream) {
 static void stop_clock(runnel_stream *stream) {
   if (!clock_stands(stream) || stream->deadline_ms == RUNNEL__NEVER)
     return;
+  if (stream->attempt != NULL)
+    runnel__attempt_stop_clock(stream);
   int64_t now_ms = runnel__client_now(stream->client);
   if (stream->state == RUNNEL_STATE_OPEN) /* bytes put it off, unseen so far */
     stream->deadline_ms =
@@ -264,8 +263,7 @@ int runnel__stream_pause(runnel_stream *stream) {
     return RUNNEL_OK;
   stream->paused = 1;
   if (stream->state == RUNNEL_STATE_QUEUED)
-    runnel__gate_leave(&stream->client->gate, runnel__attempt_origin(stream),
-                       &stream->queue);
+    runnel__gate_leave(runnel__attempt_origin(stream), &stream->queue);
   stop_clock(stream);
   runnel__stream_arm(stream);
   runnel__exchange_listen(stream);
@@ -283,6 +281,8 @@ int runnel__stream_resume(runnel_stream *stream) {
   if (stream->left_ms != RUNNEL__NEVER) {
     stream->deadline_ms = now_ms + stream->left_ms;
     stream->left_ms = RUNNEL__NEVER;
+    if (stream->attempt != NULL)
+      runnel__attempt_start_clock(stream);
     if (stream->state == RUNNEL_STATE_OPEN)
       stream->heard_ms = stream->deadline_ms - stream->policy->idle_ms_max;
     runnel__stream_arm(stream);

@@ -43,8 +43,8 @@ struct runnel__attempt {
   char *hop_url;                 /* owned; where a redirect led; or NULL */
   struct runnel__url url;        /* of this hop; points into one of the texts */
   struct runnel__addr peer;      /* connected to, or last tried */
-  int64_t open_left_ms;          /* of open_ms_max; counts while not queued */
-  int64_t open_at_ms;            /* when that runs out; while not queued */
+  int64_t open_left_ms;          /* of open_ms_max, while its clock stands */
+  int64_t open_at_ms; /* when it runs out; RUNNEL__NEVER: the clock stands */
   int redirects;
   int refusal;    /* code of an answer whose body is being read; or 0 */
   int asked;      /* on_request was called for this hop */
@@ -159,7 +159,10 @@ void runnel__attempt_cut(runnel_stream *stream);
 void runnel__attempt_sweep(runnel_stream *stream);
 /* Frees one under way without a word to the world, which is gone. */
 void runnel__attempt_forget(runnel_stream *stream);
-/* Its clock stops, e.g. while the next hop waits in the gate. */
+/* open_ms_max stands still, e.g. in a pause, and goes on. */
+void runnel__attempt_stop_clock(runnel_stream *stream);
+void runnel__attempt_start_clock(runnel_stream *stream);
+/* The next hop is to wait in the gate: its slot and its clock are let go. */
 void runnel__attempt_suspend(runnel_stream *stream);
 /* The origin that the stream waits for, or talks to. */
 struct runnel__origin *runnel__attempt_origin(const runnel_stream *stream);
