@@ -19,7 +19,7 @@
 static const struct peer_step hostile[] = {
     PEER_READ(), PEER_STREAM_CHUNKED(),
     PEER_CHUNK("event: up\nid: 7\ndata: a\x1b[31m\x07\tb\x7f\xc2\x9b"
-               "1m\xc3\xa4\xff\n\n"),
+               "1m\xc3\xa4\xff\xe2\x80\xae\n\n"),
     PEER_LAST_CHUNK(), PEER_END()};
 
 /* In the child: the terminal as standard output and error, then the program. */
@@ -94,7 +94,7 @@ void command_life_terminal_colour(void **state) {
   (void)state;
   check_tty(NULL, ARGS("-q", "--no-reconnect", "<U>"),
             "\x1b[2mup 7 \x1b[0ma\\x1b[31m\\x07\tb\\x7f\\x9b1m\xc3\xa4"
-            "\xef\xbf\xbd\n",
+            "\xef\xbf\xbd\\u202e\n",
             "\x1b[31m");
 }
 
@@ -106,9 +106,10 @@ void command_life_terminal_no_color(void **state) {
 
 void command_life_terminal_json(void **state) {
   (void)state;
-  check_tty(NULL, ARGS("-q", "-fjson", "--no-reconnect", "<U>"),
-            "\"a\\u001B[31m\\u0007\\tb\\u007F\\u009B1m\xc3\xa4\xef\xbf\xbd\"",
-            "\x1b");
+  check_tty(
+      NULL, ARGS("-q", "-fjson", "--no-reconnect", "<U>"),
+      "\"a\\u001B[31m\\u0007\\tb\\u007F\\u009B1m\xc3\xa4\xef\xbf\xbd\\u202E\"",
+      "\x1b");
 }
 
 void command_life_terminal_notes(void **state) {

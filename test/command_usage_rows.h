@@ -135,5 +135,7 @@ static const struct usage_row usage_rows[] = {
     {{U, U, "http://"}, "[2] http://: "},
     {{"http://me:secret@127.0.0.1:0/p?secret#secret"},
      "[0] http://127.0.0.1:0/p: "},
+    {{"http://h/\ta"}, "[0] http://h/\\x09a: "},
+    {{"http://h/\xe2\x80\xae"}, "[0] http://h/\\u202e: "},
     {{"--", "--once"}, "[0] --once: "},
 };

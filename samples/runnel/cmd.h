@@ -45,9 +45,15 @@ void cmd_bytes_free(struct cmd_bytes *bytes);
 /* Adds `at` with U+FFFD for each maximal subpart of ill-formed UTF-8. */
 void cmd_bytes_utf8(struct cmd_bytes *bytes, const char *at, size_t len);
 
-/* As cmd_bytes_utf8, and with control characters other than HTAB, C1 included,
- * escaped as \xNN: what may be shown on a terminal. */
-void cmd_bytes_plain(struct cmd_bytes *bytes, const char *at, size_t len);
+/* As cmd_bytes_utf8, and with control characters, C1 included, escaped as \xNN
+ * and those that turn the direction of writing as \uNNNN: what may be shown on
+ * a terminal. `tabs`: HTAB stays. */
+void cmd_bytes_plain(struct cmd_bytes *bytes, const char *at, size_t len,
+                     int tabs);
+
+/* The code point if the well-formed sequence of `step` bytes is one that a
+ * terminal must not get, else -1. */
+int cmd_utf8_control(const char *at, size_t step);
 
 /* The length of the well-formed sequence at `at` (*valid 1), or of the maximal
  * subpart that stands there (*valid 0). len > 0. */

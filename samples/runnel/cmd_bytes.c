@@ -95,24 +95,36 @@ void cmd_bytes_utf8(struct cmd_bytes *bytes, const char *at, size_t len) {
   cmd_bytes_add(bytes, at + done, len - done);
 }
 
-/* The control character of `step` bytes at `at`, or -1. */
-static int control_of(const char *at, size_t step) {
-  unsigned char first = (unsigned char)at[0];
-  if (step == 1 && (first < 0x20 || first == 0x7f) && first != '\t')
-    return first;
-  if (step == 2 && first == 0xc2 && (unsigned char)at[1] < 0xa0)
-    return (unsigned char)at[1];
-  return -1;
+/* Unicode's Bidi_Control: with them a line can be made to read as another. */
+static int turns(int code) {
+  return code == 0x061c || code == 0x200e || code == 0x200f ||
+         (code >= 0x202a && code <= 0x202e) ||
+         (code >= 0x2066 && code <= 0x2069);
 }
 
-void cmd_bytes_plain(struct cmd_bytes *bytes, const char *at, size_t len) {
+int cmd_utf8_control(const char *at, size_t step) {
+  const unsigned char *byte = (const unsigned char *)at;
+  int code = byte[0];
+  if (step == 2)
+    code = (byte[0] & 0x1f) << 6 | (byte[1] & 0x3f);
+  else if (step == 3)
+    code = (byte[0] & 0x0f) << 12 | (byte[1] & 0x3f) << 6 | (byte[2] & 0x3f);
+  else if (step > 3)
+    return -1;
+  return code < 0x20 || (code >= 0x7f && code < 0xa0) || turns(code) ? code
+                                                                     : -1;
+}
+
+void cmd_bytes_plain(struct cmd_bytes *bytes, const char *at, size_t len,
+                     int tabs) {
   for (size_t i = 0; i < len;) {
     int valid;
     size_t step = cmd_utf8_next(at + i, len - i, &valid);
-    int control = valid ? control_of(at + i, step) : -1;
+    int control = valid ? cmd_utf8_control(at + i, step) : -1;
     char escaped[16];
-    if (control >= 0) {
-      snprintf(escaped, sizeof escaped, "\\x%02x", (unsigned)control);
+    if (control >= 0 && !(tabs && control == '\t')) {
+      snprintf(escaped, sizeof escaped, control > 0xff ? "\\u%04x" : "\\x%02x",
+               (unsigned)control);
       cmd_bytes_text(bytes, escaped);
     } else if (valid) {
       cmd_bytes_add(bytes, at + i, step);

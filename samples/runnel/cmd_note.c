@@ -17,7 +17,7 @@
 static void write_line(const char *text, size_t len) {
   struct cmd_bytes line = {0};
   cmd_bytes_text(&line, "runnel: ");
-  cmd_bytes_plain(&line, text, len);
+  cmd_bytes_plain(&line, text, len, 0);
   cmd_bytes_text(&line, "\n");
   ssize_t wrote = write(STDERR_FILENO, line.at, line.len);
   (void)wrote; /* there is nowhere to say it */

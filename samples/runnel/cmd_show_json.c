@@ -1,10 +1,11 @@
 /* Events and the rest as JSON lines; the keys' order is fixed.
  *
  * Strings are well-formed UTF-8 whatever came. On a terminal the controls that
- * JSON lets pass (DEL, C1) are escaped as well. */
+ * JSON lets pass (DEL, C1, those of direction) are escaped as well. */
 #include "cmd.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,20 +35,20 @@ static json_t *wait_of(int64_t retry_ms) {
   return retry_ms < 0 ? json_null() : json_integer((json_int_t)retry_ms);
 }
 
+/* jansson has escaped what is below U+0020. */
 static void escape(struct cmd_bytes *bytes, const char *text) {
-  for (; *text != '\0'; text++) {
-    unsigned char c = (unsigned char)text[0];
-    unsigned char next = (unsigned char)text[1];
-    char escaped[8] = "\\u007F";
-    if (c == 0xc2 && next < 0xa0) {
-      escaped[4] = (char)(next < 0x90 ? '8' : '9');
-      escaped[5] = "0123456789ABCDEF"[next & 15];
-      text++;
-    }
-    if (c == 0x7f || (c == 0xc2 && next < 0xa0))
-      cmd_bytes_add(bytes, escaped, 6);
+  size_t len = strlen(text);
+  for (size_t i = 0; i < len;) {
+    int valid;
+    size_t step = cmd_utf8_next(text + i, len - i, &valid);
+    int control = cmd_utf8_control(text + i, step);
+    char escaped[16];
+    snprintf(escaped, sizeof escaped, "\\u%04X", (unsigned)control);
+    if (control >= 0)
+      cmd_bytes_text(bytes, escaped);
     else
-      cmd_bytes_add(bytes, text, 1);
+      cmd_bytes_add(bytes, text + i, step);
+    i += step;
   }
 }
 

@@ -14,7 +14,7 @@
 
 static void put(struct cmd *cmd, const char *at, size_t len) {
   if (cmd->out.terminal)
-    cmd_bytes_plain(&cmd->out.bytes, at, len);
+    cmd_bytes_plain(&cmd->out.bytes, at, len, 1);
   else
     cmd_bytes_add(&cmd->out.bytes, at, len);
 }
