@@ -30,6 +30,9 @@
   X(state_block_without_data, "--state keeps an id without an event")          \
   X(state_last_of_n, "--state holds the last event's id under -n")             \
   X(state_not_before_shown, "--state holds no id that was not written")        \
+  X(state_bytes, "--state keeps an id that is not UTF-8")                      \
+  X(state_empty_file, "--state takes an empty file for a new one")             \
+  X(state_link, "--state follows a symbolic link")                             \
   X(state_killed, "--state is whole after a kill at any time")                 \
   X(terminal_colour, "a terminal gets colour, and no control characters")      \
   X(terminal_no_color, "NO_COLOR is honoured")                                 \

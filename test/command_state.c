@@ -1,9 +1,12 @@
 /* The command's --state. */
+#define _XOPEN_SOURCE 700
+
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <jansson.h>
 
@@ -19,6 +22,7 @@ STREAM(three, "id: 1\ndata: a\n\nid: 2\ndata: b\n\nid: 3\ndata: c\n\n");
 STREAM(four, "id: 4\ndata: d\n\n");
 STREAM(emptied, "id: 1\ndata: a\n\n"
                 "id\ndata: b\n\n");
+STREAM(odd, "id: a\xff\ndata: a\n\n");
 STREAM(bare, "data: a\n\nid: 9\n\n");
 
 void command_life_state_made(void **state) {
@@ -134,6 +138,75 @@ void command_life_state_not_before_shown(void **state) {
   assert_int_equal(result.status, 1);
   assert_null(file_read(tempdir_path(rig.dir, "s", path, sizeof path), NULL));
   spawn_result_deinit(&result);
+  command_rig_close(&rig);
+}
+
+void command_life_state_bytes(void **state) {
+  struct command_rig rig;
+  (void)state;
+  command_rig_open(&rig, SCRIPTS(odd), 1);
+  const char *const *args =
+      ARGS("-fdata", "--no-reconnect", "--state=<D>/s", "<U>");
+  command_rig_run(&rig, 0, args);
+  command_rig_file(&rig, "s",
+                   "{\n  \"<U>\": {\n    \"hex\": \"61ff\"\n  }\n}\n");
+  command_rig_run(&rig, 0, args);
+  assert_non_null(
+      strstr(peer_request(rig.peer, 1)->head, "Last-Event-ID: a\xff\r\n"));
+  command_rig_close(&rig);
+}
+
+void command_life_state_empty_file(void **state) {
+  struct command_rig rig;
+  (void)state;
+  command_rig_open(&rig, SCRIPTS(four), 1);
+  tempdir_write(rig.dir, "s", "", 0);
+  command_rig_run(&rig, 0,
+                  ARGS("-fdata", "--no-reconnect", "--state=<D>/s", "<U>"));
+  command_rig_file(&rig, "s", "{\n  \"<U>\": \"4\"\n}\n");
+  command_rig_close(&rig);
+}
+
+/* Two links in a row, relative ones, to a file that is not there yet. */
+void command_life_state_link(void **state) {
+  struct command_rig rig;
+  struct stat info;
+  char path[512];
+  char name[512];
+  (void)state;
+  command_rig_open(&rig, SCRIPTS(three, four), 2);
+  tempdir_path(rig.dir, "folder", path, sizeof path);
+  assert_int_equal(mkdir(path, 0700), 0);
+  tempdir_path(rig.dir, "folder/second", path, sizeof path);
+  assert_int_equal(symlink("../real", path), 0);
+  tempdir_path(rig.dir, "s", path, sizeof path);
+  assert_int_equal(symlink("folder/second", path), 0);
+  const char *const *args =
+      ARGS("-fdata", "--no-reconnect", "--state=<D>/s", "<U>");
+  command_rig_run(&rig, 0, args);
+  command_rig_file(&rig, "real", "{\n  \"<U>\": \"3\"\n}\n");
+  command_rig_run(&rig, 0, args);
+  command_rig_file(&rig, "real", "{\n  \"<U>\": \"4\"\n}\n");
+  assert_int_equal(lstat(path, &info), 0);
+  assert_true(S_ISLNK(info.st_mode));
+  tempdir_path(rig.dir, "folder/second", name, sizeof name);
+  assert_int_equal(lstat(name, &info), 0);
+  assert_true(S_ISLNK(info.st_mode));
+  unlink(name);
+  rmdir(tempdir_path(rig.dir, "folder", name, sizeof name));
+  command_rig_close(&rig);
+}
+
+void command_life_state_long_id(void **state) {
+  struct command_rig rig;
+  char text[2048];
+  (void)state;
+  command_rig_open(&rig, SCRIPTS(four), 1);
+  int len = snprintf(text, sizeof text, "{\"http://h/?q\": \"%01100d\"}", 0);
+  tempdir_write(rig.dir, "s", text, (size_t)len);
+  command_rig_run(&rig, 2, ARGS("--state=<D>/s", "http://h/?q"));
+  command_rig_err(&rig, "runnel: option --state: the id in <D>/s for http://h/ "
+                        "is 1100 bytes long: over 1024\n");
   command_rig_close(&rig);
 }
 

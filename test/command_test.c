@@ -42,6 +42,8 @@ static const struct {
     {"empty", ""},
     {"list", "[\"http://h/\"]"},
     {"numbers", "{\"http://h/\": 5}"},
+    {"hex", "{\"http://h/\": {\"hex\": \"6\"}}"},
+    {"hexnewline", "{\"http://h/\": {\"hex\": \"610a\"}}"},
     {"newline", "{\"http://h/\": \"a\\nb\"}"},
     {"bom", "\xef\xbb\xbfhttp://h/\n"},
     {"space", "# comment\n\nhttp://h/ x\n"},

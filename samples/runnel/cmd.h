@@ -179,8 +179,8 @@ struct cmd_state;
 /* Reads the file and makes sure that one can be written beside it. 0 or
  * CMD_USAGE. */
 int cmd_state_open(struct cmd_state **state, const char *path);
-/* NULL if there is none; valid until the next put. */
-const char *cmd_state_get(const struct cmd_state *state, const char *url);
+/* NULL if there is none; valid until the next get. */
+const char *cmd_state_get(struct cmd_state *state, const char *url);
 void cmd_state_put(struct cmd_state *state, const char *url, const char *id,
                    size_t len);
 /* Writes what was put since; 0, or an errno. */
