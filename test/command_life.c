@@ -1,11 +1,15 @@
 /* The command among signals, pipes and peers that fail. */
+#define _XOPEN_SOURCE 700
+
 #include "command_life.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "command_rig.h"

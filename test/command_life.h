@@ -13,6 +13,8 @@
   X(closed_pipe, "a reader that goes away is peace")                           \
   X(closed_pipe_idle, "also when nothing more comes")                          \
   X(blocked_pipe, "a signal ends a wait for a slow reader")                    \
+  X(blocked_duration, "--duration ends a wait for a slow reader")              \
+  X(blocked_lines, "what a slow reader got ends with a line")                  \
   X(full_disk, "an output that cannot be written is an error")                 \
   X(refused, "a refused connection, in words and in JSON")                     \
   X(no_host, "a name that does not exist")                                     \

@@ -155,12 +155,16 @@ struct cmd_out {
   int regular; /* a file: a write never waits for a reader */
   int terminal;
   int colour;
-  int broken; /* nothing more can be written */
-  int failed; /* and not because the reader went away */
+  int broken;          /* nothing more can be written */
+  int failed;          /* and not because the reader went away */
+  int64_t deadline_ms; /* of the monotonic clock; 0: none */
 };
 
 void cmd_out_init(struct cmd_out *out);
-/* Writes all; waits for a slow reader, but not longer than until a signal. */
+/* In so long, nothing waits for a reader any more. */
+void cmd_out_limit(struct cmd_out *out, int64_t ms);
+/* Writes all; waits for a slow reader, but not longer than until a signal or
+ * the limit. */
 void cmd_out_flush(struct cmd_out *out);
 /* 1 if nobody reads the pipe any more. */
 int cmd_out_gone(const struct cmd_out *out);

@@ -148,8 +148,10 @@ static int start_handles(struct cmd *cmd) {
   loop->watch.data = cmd;
   uv_check_start(&loop->check, on_check);
   uv_poll_start(&loop->signals, UV_READABLE, on_signal);
-  if (duration_ms != 0)
+  if (duration_ms != 0) {
+    cmd_out_limit(&cmd->out, duration_ms);
     uv_timer_start(&loop->duration, on_duration, (uint64_t)duration_ms, 0);
+  }
   if (cmd->notes_tty || !cmd->out.regular)
     uv_timer_start(&loop->watch, on_watch, WATCH_MS, WATCH_MS);
   return 0;

@@ -2,8 +2,8 @@
  * its end, in order, before any state is saved.
  *
  * A reader that went away is peace, not an error. A slow reader holds the whole
- * command back, and so, through TCP, the servers; a signal still ends it, which
- * is why a pipe is never given more than it takes at once. */
+ * command back, and so, through TCP, the servers; a signal and --duration still
+ * end it, which is why a pipe is never given more than it takes at once. */
 #include "cmd.h"
 
 #include <errno.h>
@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* What a pipe that poll calls writable takes without waiting: PIPE_BUF's
@@ -30,14 +31,48 @@ void cmd_out_init(struct cmd_out *out) {
                 (term == NULL || strcmp(term, "dumb") != 0);
 }
 
-/* Waits until there is room. 0: a signal came first. */
+static int64_t now_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void cmd_out_limit(struct cmd_out *out, int64_t ms) {
+  out->deadline_ms = now_ms() + ms;
+}
+
+/* For poll: -1 without a deadline. */
+static int wait_ms(const struct cmd_out *out) {
+  if (out->deadline_ms == 0)
+    return -1;
+  int64_t left = out->deadline_ms - now_ms();
+  return left <= 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
+}
+
+/* Waits until there is room. 0: a signal or the deadline came first. */
 static int wait_room(const struct cmd_out *out) {
   struct pollfd fds[2] = {{.fd = out->fd, .events = POLLOUT},
                           {.fd = cmd_signals_fd(), .events = POLLIN}};
-  while (poll(fds, 2, -1) < 0)
-    if (errno != EINTR && errno != EAGAIN)
+  for (;;) {
+    int timeout = wait_ms(out);
+    int ready = poll(fds, 2, timeout);
+    if (ready > 0)
+      return fds[0].revents != 0;
+    if (ready == 0 && timeout != INT_MAX)
+      return 0;
+    if (ready < 0 && errno != EINTR && errno != EAGAIN)
       return 1;
-  return fds[0].revents != 0;
+  }
+}
+
+/* As much as a pipe takes at once, and no cut line if that can be. */
+static size_t part_of(const char *at, size_t len) {
+  if (len <= PIPE_BYTES)
+    return len;
+  for (size_t i = PIPE_BYTES; i > 0; i--)
+    if (at[i - 1] == '\n')
+      return i;
+  return PIPE_BYTES;
 }
 
 static void fail(struct cmd_out *out, int native) {
@@ -56,8 +91,8 @@ void cmd_out_flush(struct cmd_out *out) {
       out->broken = 1;
       break;
     }
-    if (!out->regular && left > PIPE_BYTES)
-      left = PIPE_BYTES;
+    if (!out->regular)
+      left = part_of(out->bytes.at + done, left);
     ssize_t wrote = write(out->fd, out->bytes.at + done, left);
     if (wrote >= 0)
       done += (size_t)wrote;
