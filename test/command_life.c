@@ -265,54 +265,6 @@ void command_life_descriptors(void **state) {
   command_rig_close(&rig);
 }
 
-void command_life_header_file_changes(void **state) {
-  static const struct peer_step first[] = {PEER_READ(), PEER_WAIT(1),
-                                           PEER_STREAM_CHUNKED(),
-                                           PEER_LAST_CHUNK(), PEER_END()};
-  struct command_rig rig;
-  (void)state;
-  command_rig_open(&rig, SCRIPTS(first, none), 2);
-  tempdir_write(rig.dir, "h", "X-A: 1\nX-B: 2\n", 14);
-  command_rig_start(&rig, ARGS("-H", "@<D>/h", "--retry-initial=1", "<U>"));
-  assert_int_equal(peer_wait_count(rig.peer, PEER_REQUESTS, 1), 0);
-  tempdir_write(rig.dir, "h", "X-A: 3\n", 7);
-  peer_raise(rig.peer, 1);
-  command_rig_finish(&rig);
-  assert_int_equal(rig.result.status, 0);
-  const char *head = peer_request(rig.peer, 0)->head;
-  assert_non_null(strstr(head, "X-A: 1\r\n"));
-  assert_non_null(strstr(head, "X-B: 2\r\n"));
-  head = peer_request(rig.peer, 1)->head;
-  assert_non_null(strstr(head, "X-A: 3\r\n"));
-  assert_null(strstr(head, "X-B"));
-  command_rig_close(&rig);
-}
-
-void command_life_header_file_gone(void **state) {
-  static const struct peer_step first[] = {PEER_READ(), PEER_WAIT(1),
-                                           PEER_STREAM_CHUNKED(),
-                                           PEER_LAST_CHUNK(), PEER_END()};
-  struct command_rig rig;
-  char path[512];
-  (void)state;
-  command_rig_open(&rig, SCRIPTS(first, none), 2);
-  tempdir_write(rig.dir, "h", "X-A: 1\n", 7);
-  command_rig_start(
-      &rig, ARGS("-H", "@<D>/h", "--retry-initial=1", "--retry-max=20", "<U>"));
-  assert_int_equal(peer_wait_count(rig.peer, PEER_REQUESTS, 1), 0);
-  unlink(tempdir_path(rig.dir, "h", path, sizeof path));
-  peer_raise(rig.peer, 1);
-  assert_int_equal(spawn_wait_for(rig.spawn, "; retry 2 in "), 0);
-  assert_int_equal(peer_count(rig.peer, PEER_REQUESTS), 1);
-  tempdir_write(rig.dir, "h", "X-A: 2\n", 7);
-  command_rig_finish(&rig);
-  assert_int_equal(rig.result.status, 0);
-  command_rig_err(&rig, "runnel: [0] <U>: cannot read header file <D>/h: No "
-                        "such file or directory (RUNNEL_EINVAL); retry <n> in");
-  assert_non_null(strstr(peer_request(rig.peer, 1)->head, "X-A: 2\r\n"));
-  command_rig_close(&rig);
-}
-
 void command_life_two_streams(void **state) {
   struct command_rig rig;
   (void)state;

@@ -24,6 +24,9 @@
   X(descriptors, "more URLs than descriptors")                                 \
   X(header_file_changes, "a header file is read before each attempt")          \
   X(header_file_gone, "an unreadable header file fails the attempt")           \
+  X(header_file_dropped, "what a header file drops is the command line's")     \
+  X(header_file_refused, "a field refused later is named, and only once")      \
+  X(header_file_fifo, "a header file that became a FIFO is not waited for")    \
   X(state_made, "--state makes its file, mode 0600")                           \
   X(state_resumes, "--state goes before --last-event-id")                      \
   X(state_keeps_others, "--state keeps what it does not know")                 \
@@ -35,6 +38,7 @@
   X(state_bytes, "--state keeps an id that is not UTF-8")                      \
   X(state_empty_file, "--state takes an empty file for a new one")             \
   X(state_link, "--state follows a symbolic link")                             \
+  X(state_long_id, "an id that is too long is --state's fault")                \
   X(state_killed, "--state is whole after a kill at any time")                 \
   X(terminal_colour, "a terminal gets colour, and no control characters")      \
   X(terminal_no_color, "NO_COLOR is honoured")                                 \

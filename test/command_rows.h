@@ -15,43 +15,6 @@ struct row {
   size_t requests;    /* 0: not looked at */
 };
 
-#define SCRIPT(name, ...)                                                      \
-  static const struct peer_step name[] = {PEER_READ(), __VA_ARGS__, PEER_END()}
-#define STREAM(name, text)                                                     \
-  SCRIPT(name, PEER_STREAM_CHUNKED(), PEER_CHUNK(text), PEER_LAST_CHUNK())
-#define ANSWER(status, fields, length, body)                                   \
-  PEER_HEAD(status, fields "Content-Length: " length "\r\n"), PEER_SEND(body)
-
-STREAM(one, "data: a\n\n");
-STREAM(two, "data: a\n\ndata: b\n\n");
-STREAM(rich, "event: up\nid: 7\nretry: 250\ndata: x\ndata: y\n\ndata: z\n\n");
-STREAM(ids, "id: 1\ndata: a\n\nid: 2\ndata: b\n\nid\ndata: c\n\n");
-STREAM(types, "event: a\ndata: 1\n\nevent: b\ndata: 2\n\ndata: 3\n\n"
-              "event: a\ndata: 4\n\n");
-STREAM(remarks, ": hi\n:\ndata: a\n\n");
-STREAM(broken_utf8,
-       "event: \xff\nid: \xe2\x82\ndata: a\xf0\x9f\x98\xc3\xa4\xed\xa0\x80\n\n"
-       ": \xc0\xaf\n");
-STREAM(quotes, "data: \"\\/\x01\t\n\n");
-STREAM(done, "data: a\n\ndata: [DONE]\n\ndata: b\n\n");
-STREAM(cut_block, "data: a\n\ndata: b");
-STREAM(fat, "data: 12345\n\ndata: 123456\n\n");
-STREAM(hollow, ": nothing\n");
-SCRIPT(no_content, PEER_EMPTY("204 No Content", ""));
-SCRIPT(to_close, PEER_STREAM_TO_CLOSE(), PEER_SEND("data: a\n\n"));
-SCRIPT(lost, PEER_STREAM_CHUNKED(), PEER_CHUNK("id: 5\ndata: a\n\n"));
-SCRIPT(missing, ANSWER("404 Not Found", "Content-Type: application/json\r\n",
-                       "24", "{\"error\":{\"code\":404}}\n\n"));
-SCRIPT(empty_404, PEER_EMPTY("404 Not Found", ""));
-SCRIPT(busy, ANSWER("503 Service Unavailable", "", "4", "busy"));
-SCRIPT(bad_body, ANSWER("400 Bad Request", "", "4", "a\n\xff\x1b"));
-SCRIPT(denied, ANSWER("401 Unauthorized", "", "2", "no"));
-SCRIPT(html, ANSWER("200 OK", "Content-Type: text/html\r\n", "2", "hi"));
-SCRIPT(rubbish, PEER_SEND("SSH-2.0-x\r\n\r\n"));
-SCRIPT(nothing, PEER_END());
-SCRIPT(moved, PEER_EMPTY("302 Found", "Location: /other?q=1\r\n"));
-SCRIPT(moved_badly, PEER_EMPTY("302 Found", ""));
-
 #define OPEN "{\"kind\":\"open\",\"stream\":0,\"url\":\"<U>\",\"status\":200}\n"
 #define EVENT_A                                                                \
   "{\"kind\":\"event\",\"stream\":0,\"type\":\"message\",\"data\":\"a\","      \
@@ -305,119 +268,6 @@ static const struct row rows[] = {
      .out = OPEN EVENT_A ERROR(
          "EEND", "\"status\":200,\"message\":\"<s>\",\"retry_in_ms\":null")
          CLOSED("EEND")},
-    {"-d posts a form, once",
-     {one},
-     {"-f", "data", "-d", "a=1&b=2", U},
-     .out = "a\n",
-     .head = "POST /feed HTTP/1.1\r\n",
-     .body = "a=1&b=2",
-     .requests = 1},
-    {"-d has curl's content type",
-     {one},
-     {"-f", "data", "-d", "", U},
-     .out = "a\n",
-     .head = "Content-Type: application/x-www-form-urlencoded\r\n",
-     .body = ""},
-    {"-d @FILE, as it is",
-     {one},
-     {"-f", "data", "-d", "@<D>/body", U},
-     .out = "a\n",
-     .head = "Content-Length: 6\r\n",
-     .body = "a\nb\r\n\n"},
-    {"-d with a content type of the user's",
-     {one},
-     {"-f", "data", "-d", "x", "-H", "content-TYPE: text/plain", U},
-     .out = "a\n",
-     .head = "content-TYPE: text/plain\r\n",
-     .absent = "x-www-form"},
-    {"-X with -d",
-     {one},
-     {"-f", "data", "-d", "x", "-X", "PUT", U},
-     .out = "a\n",
-     .head = "PUT /feed HTTP/1.1\r\n",
-     .body = "x"},
-    {"--json",
-     {one},
-     {"-f", "data", "--json", "{\"a\":1}", U},
-     .out = "a\n",
-     .head = "Content-Type: application/json\r\n",
-     .body = "{\"a\":1}"},
-    {"--json is not judged",
-     {one},
-     {"-f", "data", "--json={", U},
-     .out = "a\n",
-     .head = "POST /feed HTTP/1.1\r\n",
-     .body = "{"},
-    {"--replay with a POST",
-     {one, no_content},
-     {"-f", "data", "--replay", "--retry-initial", "1", "-d", "x", U},
-     .out = "a\n",
-     .body = "x",
-     .requests = 2},
-    {"a POST that got no answer is not sent again",
-     {nothing},
-     {"-q", "-d", "x", U},
-     .status = 1,
-     .out = "",
-     .requests = 1},
-    {"-X",
-     {one},
-     {"-fdata", "-XQUERY", U},
-     .out = "a\n",
-     .head = "QUERY /feed "},
-    {"the plain request",
-     {one},
-     {"-f", "data", TRY, U},
-     .out = "a\n",
-     .head = "Accept: text/event-stream\r\n",
-     .absent = "Last-Event-ID"},
-    {"-H",
-     {one},
-     {"-f", "data", TRY, "-H", "X-A:  1 ", "--header=X-B:2", U},
-     .out = "a\n",
-     .head = "X-A: 1\r\nX-B: 2\r\n"},
-    {"-H replaces",
-     {one},
-     {"-f", "data", TRY, "-H", "User-Agent: me", U},
-     .out = "a\n",
-     .head = "User-Agent: me\r\n",
-     .absent = "runnel/"},
-    {"-H with an empty value",
-     {one},
-     {"-f", "data", TRY, "-H", "X-A:", U},
-     .out = "a\n",
-     .head = "\r\nX-A:"},
-    {"-H @FILE: one a line, CRLF allowed, repeated names joined",
-     {one},
-     {"-f", "data", TRY, "-H", "@<D>/headers", U},
-     .out = "a\n",
-     .head = "X-One: 1, 3\r\nX-Two: 2\r\n"},
-    {"--last-event-id",
-     {one},
-     {"-f", "data", TRY, "--last-event-id", "\xc3\xa4 5", U},
-     .out = "a\n",
-     .head = "Last-Event-ID: \xc3\xa4 5\r\n"},
-    {"an empty --last-event-id is none",
-     {one},
-     {"-f", "data", TRY, "--last-event-id=", U},
-     .out = "a\n",
-     .absent = "Last-Event-ID"},
-    {"--resolve",
-     {one},
-     {"-f", "data", TRY, "--resolve", "No.Such.Host.test:<p>:127.0.0.1",
-      "http://no.such.host.test:<p>/feed"},
-     .out = "a\n",
-     .head = "Host: no.such.host.test:<p>\r\n"},
-    {"--resolve with brackets",
-     {one},
-     {"-f", "data", TRY, "--resolve", "h.test:<p>:[::1]", "--resolve",
-      "g.test:<p>:127.0.0.1", "http://g.test:<p>/feed"},
-     .out = "a\n"},
-    {"userinfo becomes Basic authorization",
-     {one},
-     {"-f", "data", TRY, "http://me:pw@127.0.0.1:<p>/feed"},
-     .out = "a\n",
-     .head = "Authorization: Basic bWU6cHc=\r\n"},
     {"no secret on standard error",
      {missing},
      {"-f", "data", "http://me:pw@127.0.0.1:<p>/feed?token=x#y"},
@@ -475,8 +325,14 @@ static const struct row rows[] = {
      .err = "runnel: [0] <U>: connected (200, <n> ms)\n"},
     {"-q goes before -v and --stats",
      {one},
-     {"-v", "-q", "--stats", "-f", "data", TRY, U},
+     {"-v", "-q", "-f", "data", TRY, U},
      .out = "a\n"},
+    {"-q leaves the table that was asked for",
+     {missing},
+     {"-q", "--stats", "-f", "data", TRY, U},
+     .status = 1,
+     .out = "",
+     .err = "runnel: stream<l>\nrunnel:      0 <l>\nrunnel:  total<l>\n"},
     {"--stats",
      {two},
      {"--stats", "-f", "data", TRY, U},

@@ -21,7 +21,11 @@
 
 #include "command_usage_rows.h"
 
+#include "command_scripts.h"
+
 #include "command_rows.h"
+
+#include "command_request_rows.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 #define ARGS_MAX 16
@@ -35,7 +39,7 @@ static const struct {
   const char *text;
 } files[] = {
     {"badheader", "X-A: 1\nno colon\n"},
-    {"hostheader", "Host: evil\n"},
+    {"hostheader", "X-B: 1\n\nHost: evil\n"},
     {"header", "X-From-File: one\n"},
     {"headers", "X-One: 1\r\n\r\nX-Two:2\nx-one:  3 "},
     {"garbage", "\x01\x02{"},
@@ -44,6 +48,7 @@ static const struct {
     {"numbers", "{\"http://h/\": 5}"},
     {"hex", "{\"http://h/\": {\"hex\": \"6\"}}"},
     {"hexnewline", "{\"http://h/\": {\"hex\": \"610a\"}}"},
+    {"ftp", "http://h/\nftp://h/\n"},
     {"newline", "{\"http://h/\": \"a\\nb\"}"},
     {"bom", "\xef\xbb\xbfhttp://h/\n"},
     {"space", "# comment\n\nhttp://h/ x\n"},
@@ -205,9 +210,20 @@ static void check_url_file(void **state) {
   peer_free(peer);
 }
 
+/* As many as the library lets pass. */
+static void write_many_headers(void) {
+  char text[4096];
+  size_t len = 0;
+  for (int i = 0; i < 100; i++)
+    len +=
+        (size_t)snprintf(text + len, sizeof text - len, "X-Number-%d: 1\n", i);
+  tempdir_write(dir, "manyheaders", text, len);
+}
+
 static int make_files(void **state) {
   (void)state;
   dir = tempdir_make();
+  write_many_headers();
   for (size_t i = 0; i < COUNT(files); i++)
     tempdir_write(dir, files[i].name, files[i].text, strlen(files[i].text));
   return 0;
@@ -225,7 +241,8 @@ static const struct CMUnitTest life[] = {
     {"--url-file", check_url_file, NULL, NULL, NULL}, COMMAND_LIFE(LIFE_TEST)};
 
 int runnel__test_command(void) {
-  static struct CMUnitTest tests[COUNT(usage_rows) + COUNT(rows) + COUNT(life)];
+  static struct CMUnitTest tests[COUNT(usage_rows) + COUNT(rows) +
+                                 COUNT(request_rows) + COUNT(life)];
   size_t len = 0;
   for (size_t i = 0; i < COUNT(usage_rows); i++)
     tests[len++] = (struct CMUnitTest){usage_rows[i].says, check_usage, NULL,
@@ -233,6 +250,10 @@ int runnel__test_command(void) {
   for (size_t i = 0; i < COUNT(rows); i++)
     tests[len++] = (struct CMUnitTest){rows[i].name, check_row, NULL, NULL,
                                        (void *)(uintptr_t)&rows[i]};
+  for (size_t i = 0; i < COUNT(request_rows); i++)
+    tests[len++] =
+        (struct CMUnitTest){request_rows[i].name, check_row, NULL, NULL,
+                            (void *)(uintptr_t)&request_rows[i]};
   for (size_t i = 0; i < COUNT(life); i++)
     tests[len++] = life[i];
   return _cmocka_run_group_tests("command", tests, len, make_files,

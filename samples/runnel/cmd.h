@@ -3,7 +3,9 @@
  * cmd_main     life of the process: options, client, loop, exit status
  * cmd_args     the command line; cmd_help its text
  * cmd_streams  the streams' callbacks
- * cmd_files    URL files, header files, bodies
+ * cmd_files    URL files, bodies
+ * cmd_headers  request headers, from the command line and from files
+ * cmd_refuse   what the library refuses, in the command line's words
  * cmd_state    the last ids, kept over restarts
  * cmd_out      standard output, buffered for one turn of the loop
  * cmd_show_*   events and the rest as JSON lines, text or bare data
@@ -67,12 +69,52 @@ struct cmd_strings {
 void cmd_strings_take(struct cmd_strings *strings, char *text);
 void cmd_strings_free(struct cmd_strings *strings);
 
+/* Where something was read. */
+struct cmd_place {
+  const char *path; /* lives as long as the options; NULL: the command line */
+  size_t line;      /* from 1 */
+};
+
+struct cmd_url {
+  char *text; /* owned */
+  struct cmd_place place;
+};
+
+struct cmd_urls {
+  struct cmd_url *at;
+  size_t len;
+};
+
+void cmd_urls_add(struct cmd_urls *urls, const char *text, size_t len,
+                  struct cmd_place place);
+void cmd_urls_free(struct cmd_urls *urls);
+
+struct cmd_header {
+  char *name;  /* owned */
+  char *value; /* owned */
+  struct cmd_place place;
+};
+
 struct cmd_headers {
-  struct runnel_header *at; /* names and values owned */
+  struct cmd_header *at;
   size_t len;
 };
 
 void cmd_headers_free(struct cmd_headers *headers);
+
+struct cmd_header_file {
+  const char *path;      /* argv's */
+  int read;              /* once, so that the next two hold */
+  int once;              /* no regular file: it cannot be read again */
+  struct cmd_bytes kept; /* what it held then, if so */
+};
+
+struct cmd_header_files {
+  struct cmd_header_file *at;
+  size_t len;
+};
+
+void cmd_header_files_free(struct cmd_header_files *files);
 
 /* Options ----------------------------------------------------------------- */
 
@@ -93,13 +135,13 @@ struct cmd_numbers {
 
 struct cmd_options {
   int format; /* enum cmd_format */
-  struct cmd_strings urls;
-  struct cmd_headers headers;      /* given on the command line */
-  struct cmd_strings header_files; /* read again before each attempt */
-  struct cmd_headers file_headers; /* as the files were at the start */
-  const char *method;              /* argv's; NULL: GET, or POST with a body */
-  const char *data;                /* argv's: -d */
-  const char *json;                /* argv's: --json */
+  struct cmd_urls urls;
+  struct cmd_headers headers;           /* given on the command line */
+  struct cmd_header_files header_files; /* read again before each attempt */
+  struct cmd_headers file_headers;      /* as the files were at the start */
+  const char *method; /* argv's; NULL: GET, or POST with a body */
+  const char *data;   /* argv's: -d */
+  const char *json;   /* argv's: --json */
   struct cmd_bytes body;
   const char *last_event_id; /* argv's */
   struct cmd_strings types;  /* shown ones; none: all */
@@ -109,7 +151,8 @@ struct cmd_options {
   const char *state;     /* argv's */
   struct runnel_resolve *resolve;
   size_t resolve_len;
-  int end; /* enum runnel_end_mode */
+  int end;             /* enum runnel_end_mode */
+  int urls_from_input; /* --url-file - was given */
   int comments;
   int no_reconnect;
   int timestamps;
@@ -136,15 +179,52 @@ int cmd_resolve_parse(struct cmd_options *options, const char *text);
 /* The whole file. 0, or an errno. */
 int cmd_file_read(struct cmd_bytes *bytes, const char *path);
 
+/* The next line of `bytes` from *at on, without its LF or CRLF; NULL: none. */
+const char *cmd_line_next(const struct cmd_bytes *bytes, size_t *at,
+                          size_t *len);
+int cmd_line_blank(const char *line, size_t len);
+
+/* All of standard input. 0, or an errno. */
+int cmd_input_read(struct cmd_bytes *bytes);
+
 /* Adds a URL file's lines; "-" is standard input. 0 or CMD_USAGE. */
-int cmd_urls_read(struct cmd_strings *urls, const char *path);
+int cmd_urls_read(struct cmd_urls *urls, const char *path);
+
+/* Headers ----------------------------------------------------------------- */
 
 /* Splits "Name: value". 0, or -1: no colon. Takes nothing over. */
 int cmd_header_parse(struct cmd_headers *headers, const char *line, size_t len);
 
+int cmd_headers_have(const struct cmd_headers *headers, const char *name);
+
 /* Adds a header file's lines; a name that comes twice is joined with a comma.
  * NULL, or why not, valid until the next call. */
-const char *cmd_headers_read(struct cmd_headers *headers, const char *path);
+const char *cmd_headers_read(struct cmd_headers *headers,
+                             struct cmd_header_file *file);
+
+/* The command line's fields and those of the files as they were at the start,
+ * so that the library judges them all before anything is sent. To be freed. */
+struct runnel_header *cmd_headers_all(const struct cmd_options *options,
+                                      size_t *len);
+
+struct cmd;
+
+/* Sets the attempt's fields to what the header files hold now. NULL, or why
+ * not, valid until the next call. */
+const char *cmd_headers_set(struct cmd *cmd, runnel_request *request);
+
+/* What the library refuses ------------------------------------------------ */
+
+struct cmd_stream;
+
+/* Says why a stream's options were refused. The exit status. */
+int cmd_refuse(const struct cmd_stream *stream, int code, const char *text);
+
+/* The library's "headers[0]: rule" as the rule; valid as long as `text`. */
+const char *cmd_refuse_rule(const char *text);
+
+/* Keeps the rule if the log's line says why a request was not changed. */
+void cmd_refuse_hear(struct cmd *cmd, const char *line);
 
 /* Standard output --------------------------------------------------------- */
 
@@ -193,15 +273,15 @@ void cmd_state_free(struct cmd_state *state);
 
 /* The run ----------------------------------------------------------------- */
 
-struct cmd;
-
 struct cmd_stream {
   struct cmd *cmd;
   runnel_stream *handle; /* NULL once closed */
   size_t place;          /* the URL's, from 0 */
   const char *url;       /* as given; the options' */
   char *shown_url;       /* without userinfo, query and fragment */
+  int kept_id;           /* it began with an id from the state file */
   char *file_error;      /* why this attempt could not read its headers */
+  char *file_told;       /* the last file_error that was said, until it works */
   int64_t started_ms;    /* when the attempt may have begun */
   int64_t opened_ms;     /* 0: not open, or the long silence was told */
   uint64_t opened_bytes; /* how much had been read then */
@@ -226,6 +306,7 @@ struct cmd {
   int stopping;     /* the client is being closed */
   int failed;       /* a stream ended with an error */
   int state_failed; /* the state file could not be written */
+  char refusal[RUNNEL_ERROR_TEXT_BYTES]; /* why a request was not changed */
   struct cmd_loop *loop;
 };
 
@@ -272,8 +353,10 @@ __attribute__((format(printf, 1, 2))) int cmd_usage(const char *format, ...);
 __attribute__((format(printf, 2, 3))) void
 cmd_note_stream(const struct cmd_stream *stream, const char *format, ...);
 void cmd_note_end(const struct cmd_stream *stream, const struct cmd_end *end);
-/* Without userinfo, query and fragment, whatever it is; to be freed. */
+/* Without userinfo, query and fragment; to be freed. */
 char *cmd_url_shown(const char *url);
+/* The same of what is no URL: whatever an '@' may end is left out. */
+char *cmd_url_refused(const char *url);
 void cmd_table_print(const struct cmd *cmd);
 
 #endif

@@ -183,8 +183,9 @@ static int take_format(struct cmd_options *options, const char *text) {
 
 static int take_header(struct cmd_options *options, const char *text) {
   if (text[0] == '@') {
-    cmd_strings_take(&options->header_files,
-                     cmd_copy(text + 1, strlen(text + 1)));
+    struct cmd_header_files *files = &options->header_files;
+    files->at = cmd_grow(files->at, files->len + 1, sizeof *files->at);
+    files->at[files->len++] = (struct cmd_header_file){.path = text + 1};
     return CMD_GO;
   }
   if (cmd_header_parse(&options->headers, text, strlen(text)) != 0)
@@ -282,9 +283,11 @@ static int take_switch(struct cmd_options *options, int code) {
 static int take_value(struct cmd_options *options, int code, const char *text) {
   switch (code) {
   case CODE_URL:
-    cmd_strings_take(&options->urls, cmd_copy(text, strlen(text)));
+    cmd_urls_add(&options->urls, text, strlen(text),
+                 (struct cmd_place){NULL, 0});
     return CMD_GO;
   case CODE_URL_FILE:
+    options->urls_from_input |= strcmp(text, "-") == 0;
     return cmd_urls_read(&options->urls, text) == 0 ? CMD_GO : CMD_USAGE;
   case 'f':
     return take_format(options, text);
@@ -326,16 +329,24 @@ static int take_option(struct cmd_options *options, int code, const char *text,
   return status != 0 ? status : take_value(options, code, text);
 }
 
-static int has_header(const struct cmd_headers *headers, const char *name) {
-  for (size_t i = 0; i < headers->len; i++) {
-    const char *a = headers->at[i].name;
-    size_t k = 0;
-    while (a[k] != '\0' && name[k] != '\0' && (a[k] | 0x20) == (name[k] | 0x20))
-      k++;
-    if (a[k] == '\0' && name[k] == '\0')
-      return 1;
-  }
-  return 0;
+/* What -d or --json says. */
+static int read_body(struct cmd_options *options, const char *name,
+                     const char *text) {
+  int code = 0;
+  if (text[0] != '@')
+    cmd_bytes_text(&options->body, text);
+  else if (strcmp(text, "@-") != 0)
+    code = cmd_file_read(&options->body, text + 1);
+  else if (options->urls_from_input)
+    return cmd_usage("options %s @- and --url-file - exclude each other: both "
+                     "read standard input",
+                     name);
+  else
+    code = cmd_input_read(&options->body);
+  if (code != 0)
+    return cmd_usage("option %s: cannot read %s: %s", name, text + 1,
+                     strerror(code));
+  return CMD_GO;
 }
 
 /* The body and its type, as a header unless one was given. */
@@ -346,19 +357,14 @@ static int load_body(struct cmd_options *options) {
                          : "Content-Type: application/json";
   if (text == NULL)
     return CMD_GO;
-  if (text[0] != '@') {
-    cmd_bytes_text(&options->body, text);
-  } else {
-    int code = cmd_file_read(&options->body, text + 1);
-    if (code != 0)
-      return cmd_usage("option %s: cannot read %s: %s",
-                       options->data != NULL ? "--data" : "--json", text + 1,
-                       strerror(code));
-  }
+  int status =
+      read_body(options, options->data != NULL ? "--data" : "--json", text);
+  if (status != CMD_GO)
+    return status;
   if (options->method == NULL)
     options->method = "POST";
-  if (!has_header(&options->headers, "Content-Type") &&
-      !has_header(&options->file_headers, "Content-Type"))
+  if (!cmd_headers_have(&options->headers, "Content-Type") &&
+      !cmd_headers_have(&options->file_headers, "Content-Type"))
     cmd_header_parse(&options->headers, type, strlen(type));
   return CMD_GO;
 }
@@ -368,9 +374,13 @@ static int finish(struct cmd_options *options) {
     return cmd_usage("options --data and --json exclude each other");
   for (size_t i = 0; i < options->header_files.len; i++) {
     const char *error =
-        cmd_headers_read(&options->file_headers, options->header_files.at[i]);
+        cmd_headers_read(&options->file_headers, &options->header_files.at[i]);
     if (error != NULL)
       return cmd_usage("option --header: %s", error);
+    if (options->verbose && !options->quiet && options->header_files.at[i].once)
+      cmd_note("header file %s is no regular file: what it holds now is sent "
+               "with every attempt",
+               options->header_files.at[i].path);
   }
   if (options->urls.len == 0)
     return cmd_usage("no URL given (see runnel --help)");
@@ -451,8 +461,8 @@ void cmd_options_free(struct cmd_options *options) {
     free((void *)(uintptr_t)options->resolve[i].address);
   }
   free(options->resolve);
-  cmd_strings_free(&options->urls);
-  cmd_strings_free(&options->header_files);
+  cmd_urls_free(&options->urls);
+  cmd_header_files_free(&options->header_files);
   cmd_strings_free(&options->types);
   cmd_headers_free(&options->headers);
   cmd_headers_free(&options->file_headers);

@@ -148,11 +148,15 @@ void cmd_strings_free(struct cmd_strings *strings) {
   memset(strings, 0, sizeof *strings);
 }
 
-void cmd_headers_free(struct cmd_headers *headers) {
-  for (size_t i = 0; i < headers->len; i++) {
-    free((void *)(uintptr_t)headers->at[i].name);
-    free((void *)(uintptr_t)headers->at[i].value);
-  }
-  free(headers->at);
-  memset(headers, 0, sizeof *headers);
+void cmd_urls_add(struct cmd_urls *urls, const char *text, size_t len,
+                  struct cmd_place place) {
+  urls->at = cmd_grow(urls->at, urls->len + 1, sizeof *urls->at);
+  urls->at[urls->len++] = (struct cmd_url){cmd_copy(text, len), place};
+}
+
+void cmd_urls_free(struct cmd_urls *urls) {
+  for (size_t i = 0; i < urls->len; i++)
+    free(urls->at[i].text);
+  free(urls->at);
+  memset(urls, 0, sizeof *urls);
 }

@@ -158,7 +158,8 @@ static int start_handles(struct cmd *cmd) {
 }
 
 static void log_line(int level, const char *line, void *user) {
-  (void)user;
+  if (level == RUNNEL_LOG_WARN)
+    cmd_refuse_hear(user, line);
   /* What opens and ends is said by the streams' callbacks. */
   if (level >= RUNNEL_LOG_DEBUG)
     cmd_note("%s", line);
@@ -168,10 +169,11 @@ static int make_client(struct cmd *cmd) {
   struct runnel_client_options options = RUNNEL_CLIENT_OPTIONS_INIT;
   options.resolve = cmd->options.resolve;
   options.resolve_len = cmd->options.resolve_len;
-  if (cmd->options.verbose && !cmd->options.quiet) {
-    options.log = log_line;
-    options.log_level = RUNNEL_LOG_DEBUG;
-  }
+  options.log = log_line;
+  options.log_ctx = cmd;
+  options.log_level = cmd->options.verbose && !cmd->options.quiet
+                          ? RUNNEL_LOG_DEBUG
+                          : RUNNEL_LOG_WARN;
   int code = runnel_client_new(&cmd->client, &cmd->loop->uv, &options);
   if (code == RUNNEL_OK)
     return 0;
@@ -266,6 +268,7 @@ static void release(struct cmd *cmd) {
   for (size_t i = 0; i < cmd->streams_len; i++) {
     free(cmd->streams[i].shown_url);
     free(cmd->streams[i].file_error);
+    free(cmd->streams[i].file_told);
   }
   free(cmd->streams);
   free(cmd->loop);

@@ -93,6 +93,20 @@ char *cmd_url_shown(const char *url) {
   return shown.at;
 }
 
+/* The library did not find where the host begins, so neither is it guessed
+ * here: a password may hold any character, and stand anywhere before an '@'. */
+char *cmd_url_refused(const char *url) {
+  static const char *const schemes[] = {"http://", "https://"};
+  struct cmd_bytes shown = {0};
+  const char *at = strrchr(url, '@');
+  for (size_t i = 0; at != NULL && i < 2; i++)
+    if (strncmp(url, schemes[i], strlen(schemes[i])) == 0)
+      cmd_bytes_text(&shown, schemes[i]);
+  const char *rest = at == NULL ? url : at + 1;
+  cmd_bytes_add(&shown, rest, strcspn(rest, "?#"));
+  return shown.at;
+}
+
 /* ": " and the beginning of the answer's body on one line, if there is any. */
 static void add_body(struct cmd_bytes *line, const struct runnel_end *end) {
   size_t len = end->body_len;

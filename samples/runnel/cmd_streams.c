@@ -62,34 +62,12 @@ static void on_open(runnel_stream *handle, const struct runnel_open *open,
                     (long long)(stream->opened_ms - stream->started_ms));
 }
 
-/* Sets the attempt's fields to what the header files hold now. NULL, or why
- * not. */
-static const char *set_headers(const struct cmd_options *options,
-                               runnel_request *request) {
-  static const char refused[] = "a header file holds a field that is refused";
-  struct cmd_headers headers = {0};
-  const char *why = NULL;
-  for (size_t i = 0; i < options->header_files.len && why == NULL; i++)
-    why = cmd_headers_read(&headers, options->header_files.at[i]);
-  /* A field that left the file since leaves the request too. */
-  for (size_t i = 0; i < options->file_headers.len && why == NULL; i++)
-    if (runnel_request_set_header(request, options->file_headers.at[i].name,
-                                  NULL, 0) != RUNNEL_OK)
-      why = refused;
-  for (size_t i = 0; i < headers.len && why == NULL; i++)
-    if (runnel_request_set_header(request, headers.at[i].name,
-                                  headers.at[i].value, 0) != RUNNEL_OK)
-      why = refused;
-  cmd_headers_free(&headers);
-  return why;
-}
-
 static void on_request(runnel_stream *handle, runnel_request *request,
                        const struct runnel_attempt *attempt, void *user) {
   struct cmd_stream *stream = user;
   (void)handle;
   (void)attempt;
-  const char *why = set_headers(&stream->cmd->options, request);
+  const char *why = cmd_headers_set(stream->cmd, request);
   free(stream->file_error);
   stream->file_error = why == NULL ? NULL : cmd_copy(why, strlen(why));
   /* Sending the old token would be worse than not sending: the attempt fails.
@@ -108,6 +86,13 @@ static void pardon(const struct cmd_stream *stream,
     max = 3;
   if (max <= 0 || end->failures < (uint64_t)max)
     verdict->retry = 1;
+}
+
+/* A header file that stays as bad as it was is told of once, for all its
+ * attempts. */
+static int told_before(const struct cmd_stream *stream) {
+  return stream->file_error != NULL && stream->file_told != NULL &&
+         strcmp(stream->file_error, stream->file_told) == 0;
 }
 
 static void on_end(runnel_stream *handle, const struct runnel_end *end,
@@ -131,8 +116,10 @@ static void on_end(runnel_stream *handle, const struct runnel_end *end,
   stream->opened_ms = 0;
   stream->started_ms = cmd_now_ms(cmd) + verdict->delay_ms;
   cmd->show->end(stream, &shown);
-  cmd_note_end(stream, &shown);
-  free(stream->file_error);
+  if (!told_before(stream) || shown.retry_ms < 0 || cmd->options.verbose)
+    cmd_note_end(stream, &shown);
+  free(stream->file_told);
+  stream->file_told = stream->file_error;
   stream->file_error = NULL;
 }
 
@@ -181,27 +168,6 @@ static void set_callbacks(struct runnel_stream_options *options,
     options->on_request = on_request;
 }
 
-/* The command line's fields and those of the files, so that the library judges
- * them all before anything is sent. To be freed. */
-static struct runnel_header *all_headers(const struct cmd_options *options,
-                                         size_t *len) {
-  *len = options->headers.len + options->file_headers.len;
-  struct runnel_header *headers = cmd_alloc(*len * sizeof *headers);
-  for (size_t i = 0; i < *len; i++)
-    headers[i] = i < options->headers.len
-                     ? options->headers.at[i]
-                     : options->file_headers.at[i - options->headers.len];
-  return headers;
-}
-
-static int refuse(const struct cmd_stream *stream, int code, const char *text) {
-  cmd_note("[%zu] %s: %s (%s)", stream->place, stream->shown_url,
-           text[0] == '\0' ? runnel_strerror(code) : text,
-           runnel_err_name(code));
-  return code == RUNNEL_ENOMEM || code == RUNNEL_ERESOURCE ? CMD_FAILED
-                                                           : CMD_USAGE;
-}
-
 static int open_stream(struct cmd *cmd, struct runnel_stream_options *options,
                        size_t place) {
   struct cmd_stream *stream = &cmd->streams[place];
@@ -209,18 +175,19 @@ static int open_stream(struct cmd *cmd, struct runnel_stream_options *options,
   const char *kept = NULL;
   stream->cmd = cmd;
   stream->place = place;
-  stream->url = cmd->options.urls.at[place];
+  stream->url = cmd->options.urls.at[place].text;
   stream->shown_url = cmd_url_shown(stream->url);
   stream->started_ms = cmd_now_ms(cmd);
   if (cmd->state != NULL)
     kept = cmd_state_get(cmd->state, stream->url);
+  stream->kept_id = kept != NULL;
   options->url = stream->url;
   options->last_event_id = kept != NULL ? kept : id;
   options->user = stream;
   cmd->streams_len++;
   int code = runnel_stream_open(&stream->handle, cmd->client, options);
   if (code != RUNNEL_OK)
-    return refuse(stream, code, options->error_text);
+    return cmd_refuse(stream, code, options->error_text);
   cmd->alive++;
   return 0;
 }
@@ -228,7 +195,7 @@ static int open_stream(struct cmd *cmd, struct runnel_stream_options *options,
 int cmd_streams_open(struct cmd *cmd) {
   struct runnel_stream_options options = RUNNEL_STREAM_OPTIONS_INIT;
   struct runnel_header *headers =
-      all_headers(&cmd->options, &options.headers_len);
+      cmd_headers_all(&cmd->options, &options.headers_len);
   int status = 0;
   options.headers = headers;
   set_request(&options, &cmd->options);
