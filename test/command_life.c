@@ -142,6 +142,55 @@ void command_life_blocked_pipe(void **state) {
   command_rig_close(&rig);
 }
 
+void command_life_blocked_duration(void **state) {
+  struct command_rig rig;
+  (void)state;
+  command_rig_open(&rig, SCRIPTS(flood), 1);
+  command_rig_start(&rig, ARGS("-fdata", "--duration", "1", "<U>"));
+  assert_int_equal(peer_wait_count(rig.peer, PEER_BLOCKED, 1), 0);
+  /* Nothing is read before it ended by itself. */
+  assert_int_equal(waitid(P_PID, (id_t)spawn_pid(rig.spawn), &(siginfo_t){0},
+                          WEXITED | WNOWAIT),
+                   0);
+  command_rig_finish(&rig);
+  assert_int_equal(rig.result.status, 0);
+  assert_string_equal(rig.result.err, "");
+  command_rig_close(&rig);
+}
+
+void command_life_blocked_lines(void **state) {
+  struct command_rig rig;
+  (void)state;
+  command_rig_open(&rig, SCRIPTS(flood), 1);
+  command_rig_start(&rig, ARGS("-fjson", "<U>"));
+  assert_int_equal(peer_wait_count(rig.peer, PEER_BLOCKED, 1), 0);
+  spawn_signal(rig.spawn, SIGTERM);
+  command_rig_finish(&rig);
+  assert_int_equal(rig.result.status, 0);
+  assert_true(rig.result.out_len > 0);
+  assert_int_equal(rig.result.out[rig.result.out_len - 1], '\n');
+  command_rig_close(&rig);
+}
+
+/* The rule counts five seconds of real time. */
+void command_life_steady(void **state) {
+  static const struct peer_step lost[] = {
+      PEER_READ(),  PEER_STREAM_CHUNKED(), PEER_CHUNK("data: a\n\n"),
+      PEER_WAIT(1), PEER_RESET(),          PEER_END()};
+  struct command_rig rig;
+  (void)state;
+  command_rig_open(&rig, SCRIPTS(lost, none), 2);
+  command_rig_start(
+      &rig, ARGS("-fdata", "--max-failures=1", "--retry-initial=30", "<U>"));
+  assert_int_equal(spawn_wait_for(rig.spawn, "a\n"), 0);
+  poll(NULL, 0, 5200);
+  peer_raise(rig.peer, 1);
+  command_rig_finish(&rig);
+  assert_int_equal(rig.result.status, 0);
+  command_rig_err(&rig, "(RUNNEL_ELOST); next attempt in 0.1 s\n");
+  command_rig_close(&rig);
+}
+
 void command_life_full_disk(void **state) {
   struct command_rig rig;
   struct spawn_result result;
@@ -200,7 +249,7 @@ void command_life_idle_timeout(void **state) {
       &rig, 0,
       ARGS("-fdata", "--idle-timeout", "50", "--retry-initial", "1", "<U>"));
   command_rig_out(&rig, "a\n");
-  command_rig_err(&rig, "(RUNNEL_EIDLE); retry 1 in 0.0 s\n");
+  command_rig_err(&rig, "(RUNNEL_EIDLE); retry 1 in 0.1 s\n");
   command_rig_close(&rig);
 }
 

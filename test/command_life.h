@@ -15,6 +15,7 @@
   X(blocked_pipe, "a signal ends a wait for a slow reader")                    \
   X(blocked_duration, "--duration ends a wait for a slow reader")              \
   X(blocked_lines, "what a slow reader got ends with a line")                  \
+  X(steady, "a loss of a steady connection is no failure")                     \
   X(full_disk, "an output that cannot be written is an error")                 \
   X(refused, "a refused connection, in words and in JSON")                     \
   X(no_host, "a name that does not exist")                                     \

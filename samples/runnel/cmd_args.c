@@ -153,7 +153,9 @@ static int take_duration(struct cmd_options *options, const char *text) {
   int64_t ms = 0;
   size_t whole = strcspn(text, ".");
   const char *rest = text + whole;
-  int wrong = read_digits(&seconds, text, whole, RUNNEL_MS_MAX / 1000) != 0;
+  int bare = whole == 0 && *rest == '.'; /* ".5" */
+  int wrong = read_digits(&seconds, bare ? "0" : text, bare ? 1 : whole,
+                          RUNNEL_MS_MAX / 1000) != 0;
   if (!wrong && *rest == '.') {
     rest++;
     size_t len = strlen(rest);

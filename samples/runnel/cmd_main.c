@@ -207,13 +207,18 @@ static int raise_limit(const struct cmd *cmd) {
                    (unsigned long long)limit.rlim_cur);
 }
 
+static void note_missed(int64_t shown, int64_t expect) {
+  cmd_note("%lld event%s came, %lld %s expected", (long long)shown,
+           shown == 1 ? "" : "s", (long long)expect,
+           expect == 1 ? "was" : "were");
+}
+
 static int exit_status(const struct cmd *cmd) {
   if (cmd->failed || cmd->state_failed || cmd->out.failed)
     return CMD_FAILED;
   if (cmd->shown < cmd->options.numbers.expect) {
     if (!cmd->options.quiet)
-      cmd_note("%lld events came, %lld were expected", (long long)cmd->shown,
-               (long long)cmd->options.numbers.expect);
+      note_missed(cmd->shown, cmd->options.numbers.expect);
     return CMD_FAILED;
   }
   return CMD_PEACE;
@@ -234,7 +239,7 @@ static int run_streams(struct cmd *cmd) {
   if (status != 0)
     return status;
   settle(cmd);
-  if (cmd->options.stats && !cmd->options.quiet)
+  if (cmd->options.stats) /* also with --quiet: it was asked for */
     cmd_table_print(cmd);
   return exit_status(cmd);
 }

@@ -130,9 +130,14 @@ static void add_body(struct cmd_bytes *line, const struct runnel_end *end) {
     cmd_bytes_text(line, "\xe2\x80\xa6");
 }
 
+/* Rounded up: a wait that is over before it was said to be is no fault. */
 static void print_wait(char *dst, size_t size, int64_t ms) {
-  snprintf(dst, size, "%lld.%lld s", (long long)(ms / 1000),
-           (long long)(ms % 1000 / 100));
+  int64_t tenths = ms / 100 + (ms % 100 != 0);
+  if (tenths == 0)
+    snprintf(dst, size, "at once");
+  else
+    snprintf(dst, size, "in %lld.%lld s", (long long)(tenths / 10),
+             (long long)(tenths % 10));
 }
 
 static void note_clean(const struct cmd_stream *stream,
@@ -141,7 +146,7 @@ static void note_clean(const struct cmd_stream *stream,
   char wait[32];
   if (end->retry_ms >= 0 && cmd->options.verbose) {
     print_wait(wait, sizeof wait, end->retry_ms);
-    cmd_note_stream(stream, "ended; next attempt in %s", wait);
+    cmd_note_stream(stream, "ended; next attempt %s", wait);
   } else if (end->retry_ms < 0 && !stream->peace) {
     cmd_note_stream(stream, "%s (%s); gave up", end->text,
                     runnel_err_name(end->end->code));
@@ -150,23 +155,32 @@ static void note_clean(const struct cmd_stream *stream,
   }
 }
 
+/* What follows an error: "retry 3 in 2.1 s". */
+static void print_next(char *dst, size_t size, const struct cmd_end *end) {
+  unsigned long long row = (unsigned long long)end->end->failures;
+  char wait[32];
+  print_wait(wait, sizeof wait, end->retry_ms);
+  if (end->retry_ms < 0)
+    snprintf(dst, size, "gave up");
+  else if (row > 0)
+    snprintf(dst, size, "retry %llu %s", row, wait);
+  else if (end->end->code == RUNNEL_EUNAUTHORIZED)
+    snprintf(dst, size, "asking again");
+  else
+    snprintf(dst, size, "next attempt %s", wait);
+}
+
 void cmd_note_end(const struct cmd_stream *stream, const struct cmd_end *end) {
   struct cmd_bytes line = {0};
-  char wait[32];
+  char next[64];
   if (end->clean) {
     note_clean(stream, end);
     return;
   }
-  unsigned long long row =
-      end->end->failures == 0 ? 1 : (unsigned long long)end->end->failures;
   cmd_bytes_text(&line, end->text);
   add_body(&line, end->end);
-  print_wait(wait, sizeof wait, end->retry_ms);
-  if (end->retry_ms < 0)
-    cmd_note_stream(stream, "%s (%s); gave up", line.at,
-                    runnel_err_name(end->end->code));
-  else
-    cmd_note_stream(stream, "%s (%s); retry %llu in %s", line.at,
-                    runnel_err_name(end->end->code), row, wait);
+  print_next(next, sizeof next, end);
+  cmd_note_stream(stream, "%s (%s); %s", line.at,
+                  runnel_err_name(end->end->code), next);
   cmd_bytes_free(&line);
 }
