@@ -685,6 +685,8 @@ RUNNEL_API int runnel_request_set_header(runnel_request *request,
 RUNNEL_API int runnel_request_set_url(runnel_request *request, const char *url);
 RUNNEL_API int runnel_request_set_method(runnel_request *request,
                                          const char *method);
+/* On a hop to another origin: RUNNEL_EREDIRECT, unless the option redirect_body
+ * is set. `body` NULL: none. */
 RUNNEL_API int runnel_request_set_body(runnel_request *request,
                                        const void *body, size_t len);
 

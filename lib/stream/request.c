@@ -104,6 +104,11 @@ int runnel__request_set_body(struct runnel_request *request, const void *body,
     return RUNNEL_EINVAL;
   if ((uint64_t)len > (uint64_t)RUNNEL_BYTES_MAX)
     return RUNNEL_ETOOBIG;
+  const runnel_stream *stream = request->stream;
+  if (body != NULL && stream->attempt->crossed &&
+      !stream->policy->redirect_body)
+    return refuse(request, RUNNEL_EREDIRECT,
+                  "another origin would be sent the body");
   char *fresh = NULL;
   if (body != NULL) {
     fresh = runnel__copy(&request->mem, body, len);
