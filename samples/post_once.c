@@ -47,8 +47,12 @@ int main(int argc, char **argv) {
     fprintf(stderr, "usage: post_once URL JSON\n");
     return 2;
   }
-  snprintf(authorization, sizeof authorization, "Bearer %s",
-           token == NULL ? "" : token);
+  int len = snprintf(authorization, sizeof authorization, "Bearer %s",
+                     token == NULL ? "" : token);
+  if (len < 0 || (size_t)len >= sizeof authorization) {
+    fprintf(stderr, "post_once: the token is too long\n");
+    return 2;
+  }
   const struct runnel_header headers[] = {
       {"Content-Type", "application/json", 0},
       {"Authorization", authorization, RUNNEL_SENSITIVE}};
