@@ -184,13 +184,16 @@ int runnel__parser_next(struct runnel__parser *parser,
     runnel__block_commit_id(parser);
     kind = runnel__block_show_event(parser, event);
   } else {
-    if (parser->shown == RUNNEL_PARSED_EVENT)
+    int was_event = parser->shown == RUNNEL_PARSED_EVENT;
+    if (was_event)
       runnel__block_reset(parser);
     else
       runnel__block_drop_shown(parser);
     parser->shown = 0;
     parser->shown_id = RUNNEL__NO_ID;
     parser->id_changed = 0;
+    if (was_event && parser->at == parser->end)
+      return RUNNEL_PARSED_MORE; /* as most slices end: nothing is cut */
     kind = 0;
     if (parser->at < parser->end && parser->line == LINE_NONE &&
         parser->rules->quick != NULL)
