@@ -65,6 +65,7 @@ const char *order_end(struct order *order, int code, int phase) {
   order->in_attempt = 0;
   order->opened = 0;
   order->revived = 0;
+  order->in_end = 1;
   return NULL;
 }
 
@@ -88,6 +89,7 @@ void order_verdict(struct order *order, int retry, int code) {
   order->stopped = !retry && !order->revived;
   order->may_stop = !retry && order->revived;
   order->stop_code = code;
+  order->in_end = 0;
 }
 
 void order_reconnected(struct order *order) {
@@ -96,4 +98,8 @@ void order_reconnected(struct order *order) {
   order->opened = 0;
 }
 
-void order_reconnects_later(struct order *order) { order->may_reconnect = 1; }
+void order_reconnects_later(struct order *order) {
+  order->may_reconnect = 1;
+  if (order->in_end) /* at once it goes on, later it is stopped before */
+    order->revived = 1;
+}

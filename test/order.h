@@ -11,6 +11,7 @@ struct order {
   int paused;
   int may_reconnect; /* a reconnect of the whole client is spread over time */
   int revived;       /* reconnected inside on_end */
+  int in_end;        /* on_end is running */
   int may_stop; /* ... whose verdict was: stop; a reconnect that comes too soon
                    after another does not undo it */
   int closing;  /* by the application */
