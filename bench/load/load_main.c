@@ -1,0 +1,171 @@
+/* What does runnel cost an application on real sockets, and how far is that
+ * from the least that anybody could pay?
+ *
+ *   load [--json] [--quick] [--rounds N] [--only TEXT]
+ *
+ *   --json       a JSON object a line instead of the table
+ *   --quick      3 rounds and fewer events
+ *   --rounds N   medians of N rounds, 1 to 101, default 5
+ *   --only TEXT  only scenarios whose name contains TEXT
+ *
+ * Scenarios, their units, and what is counted (the client process alone; the
+ * server is another, on another core):
+ *
+ *   blast    ns/event    CPU, user and system, of what it takes to receive one
+ *                        event from a server that always has more; events/s
+ *                        of runnel beside it, and how busy it was: far below
+ *                        100 % the server, or a neighbour on its core, was the
+ *                        slower one. Tiny: 33 B, medium: 300 B, large: 16 KiB
+ *                        on average; an HTTP chunk per event, or as many whole
+ *                        events as fit into 16 KiB
+ *   connect  us each     CPU, from nothing to all responses accepted
+ *   idle     bytes each  growth of resident memory until all are open
+ *   storm    s           the server closes all connections at once: until each
+ *                        has the next event again; CPU each beside it
+ *
+ * Clients, in one run, taking turns: `floor` (epoll, recv, memchr), `uv+llhttp`
+ * (uv_poll, llhttp, memchr) and `runnel` (runnel.h alone). The floors do no
+ * more than see each event; runnel does all that an event stream asks for.
+ *
+ * Events are numbered: one that is lost, comes twice or out of order ends the
+ * run with exit status 1, and so does a session that takes longer than a
+ * minute. Linux only (epoll, affinity). */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "load.h"
+
+/* runnel last: the report compares it with those before. */
+static const struct load_role roles[LOAD_CLIENTS] = {
+    {"floor", load_floor_run},
+    {"uv+llhttp", load_uv_run},
+    {"runnel", load_runnel_run}};
+
+static struct load_row rows[] = {
+    {.name = "blast tiny, chunk each, 1",
+     .plan = {LOAD_BLAST, LOAD_TINY, LOAD_CHUNK_EACH, 1, 200}},
+    {.name = "blast tiny, chunk each, 100",
+     .plan = {LOAD_BLAST, LOAD_TINY, LOAD_CHUNK_EACH, 100, 2}},
+    {.name = "blast tiny, 16 KiB chunks, 1",
+     .plan = {LOAD_BLAST, LOAD_TINY, LOAD_CHUNK_16K, 1, 200}},
+    {.name = "blast medium, chunk each, 1",
+     .plan = {LOAD_BLAST, LOAD_MEDIUM, LOAD_CHUNK_EACH, 1, 400}},
+    {.name = "blast medium, chunk each, 100",
+     .plan = {LOAD_BLAST, LOAD_MEDIUM, LOAD_CHUNK_EACH, 100, 4}},
+    {.name = "blast medium, 16 KiB chunks, 1",
+     .plan = {LOAD_BLAST, LOAD_MEDIUM, LOAD_CHUNK_16K, 1, 400}},
+    {.name = "blast large, chunk each, 1",
+     .plan = {LOAD_BLAST, LOAD_LARGE, LOAD_CHUNK_EACH, 1, 800}},
+    {.name = "blast large, chunk each, 100",
+     .plan = {LOAD_BLAST, LOAD_LARGE, LOAD_CHUNK_EACH, 100, 8}},
+    {.name = "connect", .plan = {LOAD_CONNECT, 0, 0, 10000, 1}},
+    {.name = "idle", .plan = {LOAD_IDLE, 0, 0, 10000, 1}},
+    {.name = "storm", .plan = {LOAD_STORM, 0, 0, 10000, 1}}};
+
+#define ROWS (sizeof rows / sizeof rows[0])
+
+struct arguments {
+  int json;
+  int quick;
+  int rounds;
+  const char *only;
+};
+
+/* As one of a session's two processes; see spawn.c for the arguments. */
+static int run_role(const char *name, char **numbers) {
+  static struct load_session session;
+  int value[5];
+  for (int i = 0; i < 5; i++)
+    value[i] = (int)strtol(numbers[i], NULL, 10);
+  struct load_plan plan = {value[0], value[1], value[2], value[3], value[4]};
+  signal(SIGPIPE, SIG_IGN);
+  alarm(LOAD_SECONDS_MAX + 5); /* should the parent be gone */
+  load_spawn_descriptors();
+  if (strcmp(name, "server") == 0)
+    return load_server_run(&plan);
+  for (int i = 0; i < LOAD_CLIENTS; i++)
+    if (strcmp(name, roles[i].name) == 0) {
+      load_session_init(&session, &plan);
+      roles[i].run(&session);
+      return write(STDOUT_FILENO, &session.result, sizeof session.result) !=
+             sizeof session.result;
+    }
+  return 2;
+}
+
+static int read_arguments(struct arguments *args, int argc, char **argv) {
+  *args = (struct arguments){.only = ""};
+  for (int i = 1; i < argc; i++) {
+    if (strcmp(argv[i], "--json") == 0)
+      args->json = 1;
+    else if (strcmp(argv[i], "--quick") == 0)
+      args->quick = 1;
+    else if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc)
+      args->rounds = (int)strtol(argv[++i], NULL, 10);
+    else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc)
+      args->only = argv[++i];
+    else
+      return -1;
+    if (args->rounds < 0 || args->rounds > LOAD_ROUNDS_MAX)
+      return -1;
+  }
+  if (args->rounds == 0)
+    args->rounds = args->quick ? 3 : 5;
+  return 0;
+}
+
+/* What this machine and a short run make of the plan. */
+static void fit_plan(struct load_plan *plan, int descriptors, int quick) {
+  int most = descriptors - 64;
+  if (plan->connections > most)
+    plan->connections = most;
+  if (quick && plan->laps > 1)
+    plan->laps /= 2;
+}
+
+/* The clients take turns, another one first each round. */
+static int run_row(struct load_row *row, int rounds) {
+  struct load_result result;
+  for (int round = 0; round < rounds; round++)
+    for (int turn = 0; turn < LOAD_CLIENTS; turn++) {
+      int client = (round + turn) % LOAD_CLIENTS;
+      if (load_spawn_session(&result, roles[client].name, &row->plan) != 0) {
+        fprintf(stderr, "load: %s: %s failed\n", row->name, roles[client].name);
+        return -1;
+      }
+      load_row_add(row, client, round, &result);
+    }
+  return 0;
+}
+
+int main(int argc, char **argv) {
+  struct arguments args;
+  if (argc == 8 && strcmp(argv[1], "--role") == 0)
+    return run_role(argv[2], argv + 3);
+  if (read_arguments(&args, argc, argv) != 0) {
+    fputs("usage: load [--json] [--quick] [--rounds N, 1 to 101] "
+          "[--only TEXT]\n",
+          stderr);
+    return 2;
+  }
+  int descriptors = load_spawn_descriptors();
+  if (load_spawn_cores() < 2)
+    fputs("load: one core: client and server share it\n", stderr);
+  if (!args.json)
+    load_report_head(roles);
+  for (size_t i = 0; i < ROWS; i++) {
+    if (strstr(rows[i].name, args.only) == NULL)
+      continue;
+    fit_plan(&rows[i].plan, descriptors, args.quick);
+    if (rows[i].plan.kind != LOAD_BLAST && rows[i].plan.connections < 10000)
+      fprintf(stderr, "load: %d connections only: see ulimit -n\n",
+              rows[i].plan.connections);
+    if (run_row(&rows[i], args.rounds) != 0)
+      return 1;
+    load_report_row(&rows[i], roles, args.rounds, args.json);
+    fflush(stdout);
+  }
+  return 0;
+}
