@@ -75,7 +75,8 @@ static void hear_request(runnel_stream *stream, runnel_request *request,
   stage_check(stage, stream == actor->stream, "on_request of another stream");
   stage_check(stage, runnel_stream_user(stream) == user, "another's user");
   put_by(actor);
-  actor->request = (struct stage_request){.handle = request, .asking = 1};
+  actor->request = (struct stage_request){
+      .handle = request, .asking = 1, .crossed = attempt->cross_origin};
   play(actor, STAGE_REQUEST);
   actor->request.asking = 0;
   if (!actor->request.held)

@@ -44,7 +44,8 @@ struct stage_request {
   runnel_request *handle; /* NULL: none */
   int asking;             /* inside its on_request */
   int held;
-  int over; /* its attempt is */
+  int over;    /* its attempt is */
+  int crossed; /* it goes to another origin, by a redirect */
 };
 
 struct stage_actor {
