@@ -50,7 +50,19 @@ void load_report_head(const struct load_role *roles) {
   printf("%-30s %-10s", "scenario", "unit");
   for (int i = 0; i < LOAD_CLIENTS; i++)
     printf(" %10s", roles[i].name);
-  printf(" %9s %10s %9s\n", "x floor", "x uv+llh.", "also");
+  printf(" %9s %10s %9s  %s\n", "x floor", "x uv+llh.", "spread %", "also");
+}
+
+/* The widest of the clients' ranges, in % of its median; values are sorted. */
+static double spread_of(const struct load_row *row, int rounds) {
+  double widest = 0;
+  for (int i = 0; i < LOAD_CLIENTS; i++) {
+    const double *value = row->value[i];
+    double range = (value[rounds - 1] - value[0]) / value[rounds / 2];
+    if (range > widest)
+      widest = range;
+  }
+  return 100 * widest;
 }
 
 static void print_json(const struct load_row *row,
@@ -88,7 +100,8 @@ void load_report_row(struct load_row *row, const struct load_role *roles,
     printf(" %10.*f", value[i] < 10 ? 2 : 1, value[i]);
   /* runnel is the last of the clients. */
   double ours = value[LOAD_CLIENTS - 1];
-  printf(" %9.2f %10.2f", ours / value[0], ours / value[1]);
+  printf(" %9.2f %10.2f %9.0f ", ours / value[0], ours / value[1],
+         spread_of(row, rounds));
   if (row->plan.kind == LOAD_BLAST)
     printf(" %6.2f M events/s, %.0f %% busy", second[LOAD_CLIENTS - 1],
            ours * second[LOAD_CLIENTS - 1] / 10);
