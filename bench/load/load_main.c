@@ -19,7 +19,8 @@
  *                        on average; an HTTP chunk per event, or as many whole
  *                        events as fit into 16 KiB
  *   connect  us each     CPU, from nothing to all responses accepted
- *   idle     bytes each  growth of resident memory until all are open
+ *   idle     bytes each  growth of resident memory until all are open; runnel
+ *                        dials 512 at once, its default, else without limits
  *   storm    s           the server closes all connections at once: until each
  *                        has the next event again; CPU each beside it
  *
