@@ -1,6 +1,7 @@
 /* The command's header files, which change while it runs. */
 #define _XOPEN_SOURCE 700
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,8 +16,14 @@ static const struct peer_step first[] = {PEER_READ(), PEER_WAIT(1),
 static const struct peer_step none[] = {
     PEER_READ(), PEER_EMPTY("204 No Content", ""), PEER_END()};
 
+/* Renamed into place: the command may read it at any time, and must never find
+ * it half written. */
 static void write_file(const struct command_rig *rig, const char *text) {
-  tempdir_write(rig->dir, "h", text, strlen(text));
+  char fresh[512], path[512];
+  tempdir_write(rig->dir, "h.new", text, strlen(text));
+  tempdir_path(rig->dir, "h.new", fresh, sizeof fresh);
+  tempdir_path(rig->dir, "h", path, sizeof path);
+  assert_int_equal(rename(fresh, path), 0);
 }
 
 /* With the file's first content, up to the first request. */
