@@ -152,6 +152,7 @@ static const struct usage_row usage_rows[] = {
     {{"http://u@h:secret/@h/"}, "[0] http://h/: "},
     {{"u:secret@h"}, "[0] h: "},
     {{"http://h/\ta"}, "[0] http://h/\\x09a: "},
+    /* NOLINTNEXTLINE(misc-misleading-bidirectional): it is what is tested */
     {{"http://h/\xe2\x80\xae"}, "[0] http://h/\\u202e: "},
     {{"--", "--once"}, "[0] --once: "},
 };
