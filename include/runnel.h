@@ -209,7 +209,8 @@ struct runnel_client_options {
    * Headers: a stream that has none of its own takes these. */
   const struct runnel_stream_options *stream_defaults;
 
-  /* Addresses that stand in for a look-up. Default: none. */
+  /* Addresses that stand in for a look-up. Default: none. localhost and names
+   * under it are ::1 and 127.0.0.1 without one (RFC 6761 6.3). */
   const struct runnel_resolve *resolve;
   size_t resolve_len; /* 0 to 1,024 */
 

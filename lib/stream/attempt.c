@@ -270,6 +270,23 @@ static void hear_failed(void *owner, int code, int phase, int native,
   runnel__client_end(client);
 }
 
+/* localhost and the names under it are the loopback addresses, whatever a
+ * resolver would say, and where there is none (RFC 6761 6.3). */
+static int is_localhost(struct runnel__str host) {
+  if (host.len > 0 && host.at[host.len - 1] == '.')
+    host.len--;
+  return runnel__str_eq_nocase(host, RUNNEL__STR("localhost")) ||
+         runnel__str_ends_nocase(host, RUNNEL__STR(".localhost"));
+}
+
+static void dial_loopback(struct runnel__dialer *dialer, uint16_t port) {
+  const struct runnel__addr addrs[] = {
+      {.ip = {[15] = 1}, .v6 = 1, .port = port},
+      {.ip = {127, 0, 0, 1}, .port = port},
+  };
+  runnel__dialer_connect(dialer, addrs, 2);
+}
+
 static void start_dial(runnel_stream *stream) {
   static const struct runnel__dialer_ears ears = {hear_connecting,
                                                   hear_connected, hear_failed};
@@ -293,6 +310,8 @@ static void start_dial(runnel_stream *stream) {
     addr = &url->addr;
   if (addr != NULL)
     runnel__dialer_connect(dialer, addr, 1);
+  else if (is_localhost(url->host))
+    dial_loopback(dialer, url->port);
   else
     runnel__dialer_resolve(dialer, url->host, url->port);
 }
