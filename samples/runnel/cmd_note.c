@@ -38,24 +38,26 @@ print(struct cmd_bytes *bytes, const char *format, va_list list) {
   free(text);
 }
 
-void cmd_note(const char *format, ...) {
+__attribute__((nonnull, format(printf, 1, 0))) static void
+say(const char *format, va_list list) {
   struct cmd_bytes bytes = {0};
-  va_list list;
-  va_start(list, format);
   print(&bytes, format, list);
-  va_end(list);
   write_line(bytes.at, bytes.len);
   cmd_bytes_free(&bytes);
 }
 
-int cmd_usage(const char *format, ...) {
-  struct cmd_bytes bytes = {0};
+void cmd_note(const char *format, ...) {
   va_list list;
   va_start(list, format);
-  print(&bytes, format, list);
+  say(format, list);
   va_end(list);
-  write_line(bytes.at, bytes.len);
-  cmd_bytes_free(&bytes);
+}
+
+int cmd_usage(const char *format, ...) {
+  va_list list;
+  va_start(list, format);
+  say(format, list);
+  va_end(list);
   return CMD_USAGE;
 }
 
