@@ -57,6 +57,7 @@ static void hear_open(runnel_stream *handle, const struct runnel_open *open,
   if (!stream->order.wants_request)
     forget_attempt(stream);
   enter(user, order_open(&stream->order));
+  stream->refused[0] = '\0'; /* of a response that is over */
   (void)handle;
   FUZZ_CHECK(open->status == 200, "on_open with status %d", open->status);
   stream->good++;
