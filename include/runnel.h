@@ -27,13 +27,13 @@
  *     run the loop from a callback (RUNNEL_ESTATE).
  *  5. Slices live until the callback returns; each is followed by a NUL that
  *     its length does not count. Options are copied; what is kept is `user`,
- *     the allocator's and the log's context.
+ *     the allocator's and the log's context, and handles of ours.
  *  6. A stream pointer is dead when on_close returns; closing a client closes
  *     its streams first, then runs its callback, which no look-up that cannot
  *     be cancelled and no held request delays.
  *  7. Everything runs on the loop's thread, except: version, err_name,
- *     strerror, state_name, runnel_client_post. The client's handles keep the
- *     loop alive only while a stream is open or closing.
+ *     strerror, state_name, runnel_client_post, runnel_tls_*. The client's
+ *     handles keep the loop alive only while a stream is open or closing.
  *  8. Memory is bounded by options: event, id, type, response head, error body,
  *     and held_bytes_max for a client as a whole.
  *  9. What the server sent is delivered in order, whole or not at all, and
@@ -141,6 +141,7 @@ typedef struct runnel_client runnel_client;
 typedef struct runnel_stream runnel_stream;
 typedef struct runnel_request runnel_request;
 typedef struct runnel_parser runnel_parser;
+typedef struct runnel_tls runnel_tls;
 
 struct uv_loop_s;
 
@@ -177,6 +178,105 @@ enum runnel_log_level {
 
 /* A ready-made log: writes "runnel: line" to standard error. */
 RUNNEL_API void runnel_log_stderr(int level, const char *line, void *ctx);
+
+/* TLS ---------------------------------------------------------------------- */
+
+/* Versions of TLS that can be asked for. */
+enum runnel_tls_version {
+  RUNNEL_TLS_1_2 = 12, /* RFC 5246 */
+  RUNNEL_TLS_1_3 = 13  /* RFC 8446; with mbedTLS 3.6 and later */
+};
+
+/* How https connections are made: whom to trust, and what to show. Without any
+ * settings a stream trusts the system's certificates, shows none of its own,
+ * and verifies everything: chain, dates, usage, and the URL's host against the
+ * certificate's subjectAltName (RFC 9525; the common name does not count).
+ *
+ * Files are read when the settings are made; certificates and keys are PEM or
+ * DER, and a file or text may hold many certificates in PEM. */
+struct runnel_tls_options {
+  size_t size; /* set by RUNNEL_TLS_OPTIONS_INIT; 0 is RUNNEL_EINVAL */
+
+  /* Written when a call refuses these options: one line; else empty. */
+  char error_text[RUNNEL_ERROR_TEXT_BYTES];
+
+  /* Whom to trust; what is given adds up, and replaces the system's store.
+   * Default: the files and folders that SSL_CERT_FILE and SSL_CERT_DIR name,
+   * else the first of the usual places that is there. What cannot be read among
+   * others is left out with a warning in the log; no certificate at all is an
+   * error. */
+  const char *ca_file;
+  const char *ca_dir; /* every file in it that holds a certificate */
+  const void *ca;     /* in memory */
+  size_t ca_len;      /* 0: up to the NUL */
+
+  /* Certificates that were revoked (RFC 5280 5). Default: none. */
+  const char *crl_file;
+
+  /* The client's own certificate, with the chain to its issuer, and its key.
+   * Both or none. A key that is encrypted needs key_password. Never shown to
+   * another origin that a redirect leads to. */
+  const char *cert_file;
+  const void *cert;
+  size_t cert_len; /* 0: up to the NUL */
+  const char *key_file;
+  const void *key;
+  size_t key_len; /* 0: up to the NUL */
+  const char *key_password;
+
+  /* "sha256/" and the base64 of the SHA-256 of a certificate's public key
+   * (SubjectPublicKeyInfo, as in RFC 7469 2.4). With pins, one of them must be
+   * the key of some certificate of the chain that was verified (with
+   * `insecure`: of the peer's own), on top of all else. 0 to 64. */
+  const char *const *pins;
+  size_t pins_len;
+
+  /* Versions, enum runnel_tls_version. Defaults: 1.2, and the highest that
+   * mbedTLS has. */
+  int version_min;
+  int version_max;
+
+  /* 1: accepts any certificate of anybody; pins still hold. Whoever sits
+   * between can then read and change everything. Said in the log. Default 0. */
+  int insecure;
+
+  /* 1: every handshake is a full one. Default 0: sessions are kept by the
+   * client for each origin and used again, for at most 24 hours. */
+  int no_resumption;
+};
+
+#ifdef __cplusplus
+#define RUNNEL_TLS_OPTIONS_INIT runnel__options_init<runnel_tls_options>()
+#else
+#define RUNNEL_TLS_OPTIONS_INIT                                                \
+  { .size = sizeof(struct runnel_tls_options) }
+#endif
+
+/* Makes settings with one reference, to be let go by runnel_tls_release.
+ * `options` may be NULL: the defaults. They may be used by any number of
+ * clients on any threads; these five calls are safe on any thread. Errors:
+ * RUNNEL_EINVAL (a file that cannot be read, no certificate, an encrypted key,
+ * a wrong password, a key that does not match, a bad pin: error_text says
+ * which), RUNNEL_ENOMEM. Memory is malloc's, as all of mbedTLS's is. */
+RUNNEL_API int runnel_tls_new(runnel_tls **tls,
+                              struct runnel_tls_options *options);
+
+/* Reads everything anew, for handshakes that begin later; connections that are
+ * open stay as they are. On an error, as for runnel_tls_new, the old settings
+ * stay in force. */
+RUNNEL_API int runnel_tls_reload(runnel_tls *tls,
+                                 struct runnel_tls_options *options);
+
+/* One reference more; returns `tls`. NULL is allowed. */
+RUNNEL_API runnel_tls *runnel_tls_retain(runnel_tls *tls);
+
+/* One reference less; the last one frees. Streams hold references of their own.
+ * NULL is allowed. */
+RUNNEL_API void runnel_tls_release(runnel_tls *tls);
+
+/* "Mbed TLS 3.6.6": the library that runs, which may be another than the one
+ * that was compiled against. */
+RUNNEL_API const char *runnel_tls_library(void);
 
 /* The client -------------------------------------------------------------- */
 
@@ -237,6 +337,11 @@ struct runnel_client_options {
    * more ends its attempt in RUNNEL_ENOMEM, which is retried. 64 KiB to
    * RUNNEL_BYTES_MAX; default 256 MiB; no off-value. */
   int64_t held_bytes_max;
+
+  /* TLS handshakes under way at once, 1 to 1,000,000; default 64; off:
+   * RUNNEL_NONE. Connections that are up wait for their turn in order; their
+   * clocks stand still meanwhile. */
+  int64_t handshakes_max;
 };
 
 #ifdef __cplusplus
@@ -248,19 +353,22 @@ struct runnel_client_options {
 
 /* What a client has seen so far; counts are since it was made. */
 struct runnel_client_stats {
-  uint64_t streams;        /* open or closing now */
-  uint64_t streams_open;   /* of those: a response is accepted now */
-  uint64_t streams_queued; /* of those: waiting in the gate now */
-  uint64_t dials;          /* under way now */
-  uint64_t held_bytes;     /* held now, bounded by held_bytes_max */
-  uint64_t attempts;       /* attempts that passed the gate */
-  uint64_t opens;          /* responses accepted */
-  uint64_t events;         /* events taken */
-  uint64_t bytes;          /* body bytes given to the parsers */
-  uint64_t bytes_copied;   /* of those: copied for events that a read cut */
-  uint64_t bytes_moved;    /* of those: moved to join several data lines */
-  uint64_t lookups;        /* look-ups asked of the system */
-  uint64_t lookups_joined; /* answered by another's, or from memory */
+  uint64_t streams;            /* open or closing now */
+  uint64_t streams_open;       /* of those: a response is accepted now */
+  uint64_t streams_queued;     /* of those: waiting in the gate now */
+  uint64_t dials;              /* under way now */
+  uint64_t held_bytes;         /* held now, bounded by held_bytes_max */
+  uint64_t attempts;           /* attempts that passed the gate */
+  uint64_t opens;              /* responses accepted */
+  uint64_t events;             /* events taken */
+  uint64_t bytes;              /* body bytes given to the parsers */
+  uint64_t bytes_copied;       /* of those: copied for events that a read cut */
+  uint64_t bytes_moved;        /* of those: moved to join several data lines */
+  uint64_t lookups;            /* look-ups asked of the system */
+  uint64_t lookups_joined;     /* answered by another's, or from memory */
+  uint64_t handshakes;         /* TLS handshakes under way now */
+  uint64_t handshakes_full;    /* done, with everything verified */
+  uint64_t handshakes_resumed; /* done, by the session of a full one */
 };
 
 /* Makes a client on `loop`, or, with NULL, on a loop of its own that
@@ -353,6 +461,8 @@ struct runnel_open {
   size_t headers_len;
   const char *url;  /* after redirects, without userinfo and fragment */
   const char *peer; /* "192.0.2.1:80", "[2001:db8::1]:80", "unix:/path" */
+  const char *tls_version; /* "TLSv1.3"; NULL: not https */
+  int tls_resumed;         /* 1: by an earlier session */
 };
 
 /* One event (HTML standard 9.2.6). */
@@ -387,7 +497,8 @@ enum runnel_phase {
 struct runnel_end {
   int code;  /* RUNNEL_OK (204, sentinel, end of a one-shot body) or an error */
   int phase; /* enum runnel_phase */
-  int native; /* EAI_* for RUNNEL_ERESOLVE, else errno; 0: none */
+  int native; /* EAI_* for RUNNEL_ERESOLVE, mbedTLS's code for RUNNEL_ETLS and
+                 RUNNEL_ETRUST, else errno; 0: none */
   int status; /* 0 if no response head was read */
   const struct runnel_header *headers; /* of an answer that was not accepted;
                                           else none */
@@ -425,9 +536,9 @@ struct runnel_stream_options {
   /* Written when a call refuses these options: one line; else empty. */
   char error_text[RUNNEL_ERROR_TEXT_BYTES];
 
-  /* What to ask. `url` is required: http, absolute, ASCII, at most 8 KiB;
-   * userinfo becomes Basic authorization (RFC 7617), a fragment is not sent.
-   * https needs TLS, which this version does not have: RUNNEL_EURL. */
+  /* What to ask. `url` is required: http or https, absolute, ASCII, at most
+   * 8 KiB; userinfo becomes Basic authorization (RFC 7617), a fragment is not
+   * sent. */
   const char *url;
   const char *method; /* RFC 9110 token, case kept; default GET */
   const void *body;   /* default none; sent with Content-Length */
@@ -580,6 +691,14 @@ struct runnel_stream_options {
   int64_t keepalive_s;
   int64_t keepalive_interval_s;
   int64_t keepalive_probes;
+
+  /* Settings for https; the stream holds a reference of its own. Default: those
+   * of the client's stream_defaults, else runnel's. */
+  runnel_tls *tls;
+
+  /* A TLS handshake, in ms, 1 to RUNNEL_MS_MAX; default 10,000; off:
+   * RUNNEL_NONE. */
+  int64_t handshake_ms_max;
 };
 
 #ifdef __cplusplus

@@ -90,7 +90,8 @@ static void hear_down(void *owner, int code, int native) {
     hang_up(ear);
 }
 
-const struct runnel__link_ears rig_ears = {hear_up, hear_bytes, hear_down};
+const struct runnel__link_ears rig_ears = {
+    .up = hear_up, .bytes = hear_bytes, .down = hear_down};
 
 static void hear_alarm(void *owner) {
   struct rig *rig = owner;

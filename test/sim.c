@@ -250,8 +250,21 @@ static const char *ask_resolve_words(int native) {
 }
 
 const struct runnel__world_ops sim_ops = {
-    ask_now_ms,  ask_wall_s,        ask_random,  ask_wake_at, ask_keep,
-    ask_resolve, ask_drop,          ask_connect, ask_give,    ask_send,
-    ask_listen,  ask_waiting,       ask_hang_up, ask_post,    ask_close,
-    ask_abandon, ask_resolve_words,
+    .now_ms = ask_now_ms,
+    .wall_s = ask_wall_s,
+    .random = ask_random,
+    .wake_at = ask_wake_at,
+    .keep = ask_keep,
+    .resolve = ask_resolve,
+    .drop = ask_drop,
+    .connect = ask_connect,
+    .give = ask_give,
+    .send = ask_send,
+    .listen = ask_listen,
+    .waiting = ask_waiting,
+    .hang_up = ask_hang_up,
+    .post = ask_post,
+    .close = ask_close,
+    .abandon = ask_abandon,
+    .resolve_words = ask_resolve_words,
 };

@@ -36,6 +36,35 @@ struct runnel__target {
   int keepalive_probes;
 };
 
+/* TLS settings made ready by a world: parsed once, shared by its links, and
+ * never changed. Counted: `trust` takes, `distrust` gives. */
+struct runnel__trust;
+
+/* What makes a later handshake short (RFC 5077, RFC 8446 2.2). Secret. */
+struct runnel__session {
+  const char *bytes; /* as the world made them; nobody else reads them */
+  size_t len;
+  int64_t until_s; /* not after this second since 1970: the ticket's end, or
+                      that of the certificate that was verified */
+};
+
+/* How a link is to be made secure. Copied during the ask; the trust is counted
+ * by the link. */
+struct runnel__secure {
+  struct runnel__trust *trust;
+  struct runnel__str host; /* whom the peer must prove to be: a name without a
+                              dot at its end, or an address without brackets */
+  int literal;             /* the host is an address: it is not sent (SNI) */
+  int anonymous;           /* the client certificate is not shown */
+  const struct runnel__session *session; /* NULL: a full handshake */
+};
+
+/* What a handshake came to. */
+struct runnel__secured {
+  const char *version; /* "TLSv1.3"; static */
+  int resumed;         /* by the session that was given: nothing was verified */
+};
+
 /* What a link tells its owner. */
 struct runnel__link_ears {
   /* Connected. */
@@ -47,6 +76,13 @@ struct runnel__link_ears {
    * RUNNEL_ERESOURCE: never came up. RUNNEL_ELOST, RUNNEL_ERESOURCE,
    * RUNNEL_ENOMEM: lost later. native: errno, or 0. */
   void (*down)(void *owner, int code, int native);
+  /* The handshake that `secure` began is done; from now on all bytes are
+   * plain. Its failure is heard as down: RUNNEL_ETRUST (the certificate was not
+   * accepted), RUNNEL_ETLS, RUNNEL_ENOMEM, RUNNEL_ELOST (reset). */
+  void (*secured)(void *owner, const struct runnel__secured *secured);
+  /* A session for later handshakes under the same terms; before `secured`, or
+   * at any time after it. Copied by who wants it. */
+  void (*session)(void *owner, const struct runnel__session *session);
 };
 
 struct runnel__world_ears {
@@ -86,6 +122,22 @@ struct runnel__world_ops {
                                   const struct runnel__target *target,
                                   const struct runnel__link_ears *ears,
                                   void *owner);
+  /* Makes settings (NULL: the defaults) ready, or counts those that are: 0,
+   * RUNNEL_EINVAL (text says why they cannot be used), RUNNEL_ENOMEM or
+   * RUNNEL_ERESOURCE. `text` has RUNNEL_ERROR_TEXT_BYTES; after 0 it is "", or
+   * a warning, once for each trust that is made. */
+  int (*trust)(struct runnel__world *world, runnel_tls *settings,
+               struct runnel__trust **trust, char *text);
+  void (*distrust)(struct runnel__trust *trust);
+  /* Tells the trusts of a world apart for ever. */
+  uint64_t (*trust_id)(const struct runnel__trust *trust);
+  /* Begins a TLS handshake on a link that is up. Nothing but secured, session
+   * and down is heard before it is done. 0, RUNNEL_ENOMEM or RUNNEL_ETLS. */
+  int (*secure)(struct runnel__link *link, const struct runnel__secure *how);
+  /* More about the code of a `down` or a failed `secure` than its number says:
+   * one line, "" if there is none. Valid until hang_up. */
+  const char *(*why)(struct runnel__link *link);
+
   /* From now on another owner hears it. */
   void (*give)(struct runnel__link *link, const struct runnel__link_ears *ears,
                void *owner);
@@ -95,7 +147,7 @@ struct runnel__world_ops {
   int (*send)(struct runnel__link *link, const char *bytes, size_t len);
   /* 1: read from the next turn on; 0: stop at once, also inside `bytes`. */
   void (*listen)(struct runnel__link *link, int on);
-  /* 1: bytes, an end or an error wait in the socket. */
+  /* 1: bytes, an end or an error wait in the socket, or inside TLS. */
   int (*waiting)(struct runnel__link *link);
   void (*hang_up)(struct runnel__link *link);
 

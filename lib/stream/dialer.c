@@ -75,7 +75,8 @@ static void hear_down(void *owner, int code, int native) {
   dial_next(dialer);
 }
 
-static const struct runnel__link_ears dial_ears = {hear_up, NULL, hear_down};
+static const struct runnel__link_ears dial_ears = {.up = hear_up,
+                                                   .down = hear_down};
 
 /* Asks for one connect. 1: it is under way. */
 static int start_dial(struct runnel__dialer *dialer,

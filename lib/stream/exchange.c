@@ -286,7 +286,8 @@ static int send_request(runnel_stream *stream) {
 }
 
 int runnel__exchange_start(runnel_stream *stream, struct runnel__link *link) {
-  static const struct runnel__link_ears ears = {NULL, hear_bytes, hear_down};
+  static const struct runnel__link_ears ears = {.bytes = hear_bytes,
+                                                .down = hear_down};
   struct runnel__attempt *attempt = stream->attempt;
   const struct runnel__policy *policy = stream->policy;
   struct runnel__str method = runnel__redirect_method(stream);

@@ -1,0 +1,34 @@
+/* The inside of a trust, for tls.c, which speaks with what is in it. */
+#ifndef RUNNEL_NET_TRUST_INSIDE_H
+#define RUNNEL_NET_TRUST_INSIDE_H
+
+#include <mbedtls/ssl.h>
+
+#include "tls.h"
+#include "trust.h"
+
+/* The configuration that connections share. anonymous: without the client
+ * certificate. */
+const mbedtls_ssl_config *
+runnel__trust_config(const struct runnel__trust *trust, int anonymous);
+
+/* What the check of a chain is given, and what it finds. One per connection,
+ * needed during the handshake only. */
+struct runnel__vouch {
+  const struct runnel__trust *trust;
+  struct runnel__str host; /* to be proved; as in struct runnel__secure */
+  int literal;             /* the host is an address */
+  int64_t leaf_until_s;    /* notAfter of the peer's own certificate, in
+                              seconds since 1970; 0: none was seen */
+  int code;                /* RUNNEL_ETRUST or RUNNEL_ENOMEM once refused */
+  char why[RUNNEL__TLS_WHY_BYTES]; /* what was wrong with which certificate */
+};
+
+/* A verify callback of mbedTLS's (mbedtls_ssl_set_verify): called for each
+ * certificate from the root to the leaf, with what the library found wrong in
+ * *flags. Decides alone about names (RFC 9525: subjectAltName only), name
+ * constraints, extended usage and pins, the same way on every version. */
+int runnel__vouch(void *vouch, mbedtls_x509_crt *crt, int depth,
+                  uint32_t *flags);
+
+#endif
