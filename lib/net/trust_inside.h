@@ -12,6 +12,9 @@
 const mbedtls_ssl_config *
 runnel__trust_config(const struct runnel__trust *trust, int anonymous);
 
+/* 0: every handshake is to be a full one (no_resumption). */
+int runnel__trust_resumes(const struct runnel__trust *trust);
+
 /* What the check of a chain is given, and what it finds. One per connection,
  * needed during the handshake only. */
 struct runnel__vouch {
