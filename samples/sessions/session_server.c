@@ -7,8 +7,9 @@
  *
  * Every event has `event`, `id`, `retry` and one JSON object as `data`; every
  * eighth is a heartbeat, the first is `connected`, the last `complete`. With
- * --drop each session's first connection is cut in the middle of an event.
- * Prints its port, one line; ends when its standard input does.
+ * --drop each session's first connection is cut in the middle of an event. With
+ * --cert and --key it speaks TLS (session_tls). Prints its port, one line; ends
+ * when its standard input does.
  *
  * What a client sends is bounded: one head of 8 KiB, the rest is not read. */
 #include <errno.h>
@@ -17,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
+
+#include "session_tls.h"
 
 #define HEAD_BYTES_MAX 8192
 #define QUEUE_BYTES_MAX 65536
@@ -31,17 +34,22 @@ struct session {
 
 struct peer {
   uv_tcp_t tcp;
+  struct session_tls *tls; /* NULL: plain */
   struct peer *next;
   struct session *session; /* NULL: no stream (yet, or an error was sent) */
   unsigned sent;           /* id of the last event sent */
+  int asked;               /* its request was read */
   size_t head_len;
   char head[HEAD_BYTES_MAX + 1];
 };
 
+/* What follows bytes that were sent. */
+enum after { GO_ON, CLOSE, CUT }; /* CUT: over TLS without a close_notify */
+
 struct send {
   uv_write_t write;
-  int last; /* close after it */
-  char bytes[];
+  enum after after;
+  char *bytes; /* owned */
 };
 
 static struct {
@@ -57,6 +65,8 @@ static struct {
   unsigned retry_ms;
   unsigned port;
   int drop;
+  const char *cert; /* argv's; NULL: plain */
+  const char *key;
 } server = {
     .sessions_len = 8, .events = 25, .interval_ms = 120, .retry_ms = 250};
 
@@ -76,6 +86,7 @@ static void on_peer_closed(uv_handle_t *handle) {
     at = &(*at)->next;
   if (*at != NULL)
     *at = peer->next;
+  session_tls_free(peer->tls);
   free(peer);
 }
 
@@ -89,28 +100,54 @@ static void pump(struct peer *peer);
 static void on_sent(uv_write_t *write, int status) {
   struct send *send = (struct send *)(void *)write;
   struct peer *peer = write->handle->data;
-  if (status != 0 || send->last)
+  if (status != 0 || send->after != GO_ON)
     close_peer(peer);
   else
     pump(peer);
+  free(send->bytes);
   free(send);
 }
 
-/* Sends a copy; `last`: and closes. */
-static void send_bytes(struct peer *peer, const char *bytes, size_t len,
-                       int last) {
-  struct send *send = malloc(sizeof *send + len);
-  if (send == NULL) {
-    close_peer(peer);
-    return;
+/* Takes `bytes` over; NULL: there was no memory for them. */
+static void write_bytes(struct peer *peer, char *bytes, size_t len,
+                        enum after after) {
+  struct send *send = malloc(sizeof *send);
+  uv_buf_t buf = uv_buf_init(bytes, (unsigned)len);
+  if (send != NULL && bytes != NULL) {
+    send->after = after;
+    send->bytes = bytes;
+    if (uv_write(&send->write, (uv_stream_t *)&peer->tcp, &buf, 1, on_sent) ==
+        0)
+      return;
   }
-  memcpy(send->bytes, bytes, len);
-  send->last = last;
-  uv_buf_t buf = uv_buf_init(send->bytes, (unsigned)len);
-  if (uv_write(&send->write, (uv_stream_t *)&peer->tcp, &buf, 1, on_sent) !=
-      0) {
-    free(send);
+  free(send);
+  free(bytes);
+  close_peer(peer);
+}
+
+/* Sends what TLS has to say. */
+static void flush_tls(struct peer *peer, enum after after) {
+  size_t len;
+  char *bytes = session_tls_take_out(peer->tls, &len);
+  if (len > 0)
+    write_bytes(peer, bytes, len, after);
+  else if (after != GO_ON)
     close_peer(peer);
+}
+
+static void send_bytes(struct peer *peer, const char *bytes, size_t len,
+                       enum after after) {
+  if (peer->tls == NULL) {
+    char *copy = malloc(len);
+    if (copy != NULL)
+      memcpy(copy, bytes, len);
+    write_bytes(peer, copy, len, after);
+  } else if (session_tls_send(peer->tls, bytes, len) != 0) {
+    close_peer(peer);
+  } else {
+    if (after == CLOSE)
+      session_tls_bye(peer->tls);
+    flush_tls(peer, after);
   }
 }
 
@@ -126,7 +163,7 @@ static void send_error(struct peer *peer, int status, const char *reason,
                  "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\n"
                  "Content-Length: %d\r\nConnection: close\r\n\r\n%s",
                  status, reason, len, body);
-  send_bytes(peer, answer, (size_t)len, 1);
+  send_bytes(peer, answer, (size_t)len, CLOSE);
 }
 
 /* The event `id` of a session, always the same. */
@@ -166,7 +203,7 @@ static void send_event(struct peer *peer) {
     peer->session = NULL;
     all /= 2;
   }
-  send_bytes(peer, chunk, (size_t)all, cut);
+  send_bytes(peer, chunk, (size_t)all, cut ? CUT : GO_ON);
 }
 
 static void pump(struct peer *peer) {
@@ -238,7 +275,7 @@ static void start_stream(struct peer *peer, struct session *session) {
     session->newest = 1;
   peer->sent = (unsigned)last;
   peer->session = session;
-  send_bytes(peer, head, sizeof head - 1, 0);
+  send_bytes(peer, head, sizeof head - 1, GO_ON);
 }
 
 static void answer(struct peer *peer) {
@@ -260,33 +297,49 @@ static void answer(struct peer *peer) {
 }
 
 static void give_room(uv_handle_t *handle, size_t size, uv_buf_t *buf) {
-  static char ignored[1024];
-  struct peer *peer = handle->data;
+  static char room[16384]; /* used up before the next read */
+  (void)handle;
   (void)size;
-  if (peer->head_len < HEAD_BYTES_MAX)
-    *buf = uv_buf_init(peer->head + peer->head_len,
-                       (unsigned)(HEAD_BYTES_MAX - peer->head_len));
-  else
-    *buf = uv_buf_init(ignored, sizeof ignored);
+  *buf = uv_buf_init(room, sizeof room);
 }
 
-static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf) {
-  struct peer *peer = stream->data;
-  if (got < 0) {
-    close_peer(peer);
+/* After the head nothing is expected: what comes is dropped. */
+static void take_request(struct peer *peer, const char *bytes, size_t len) {
+  size_t room = HEAD_BYTES_MAX - peer->head_len;
+  if (peer->asked)
     return;
-  }
-  /* After the head nothing is expected: what comes is dropped. */
-  if (buf->base < peer->head || buf->base >= peer->head + HEAD_BYTES_MAX)
-    return;
-  peer->head_len += (size_t)got;
+  if (len > room)
+    len = room;
+  memcpy(peer->head + peer->head_len, bytes, len);
+  peer->head_len += len;
   peer->head[peer->head_len] = '\0';
   if (strstr(peer->head, "\r\n\r\n") != NULL) {
-    peer->head_len = HEAD_BYTES_MAX;
+    peer->asked = 1;
     answer(peer);
   } else if (peer->head_len >= HEAD_BYTES_MAX) {
     close_peer(peer);
   }
+}
+
+static void take_cipher(struct peer *peer, const char *bytes, size_t len) {
+  char plain[1024];
+  int got;
+  session_tls_feed(peer->tls, bytes, len);
+  while ((got = session_tls_next(peer->tls, plain, sizeof plain)) > 0 &&
+         !uv_is_closing((uv_handle_t *)&peer->tcp))
+    take_request(peer, plain, (size_t)got);
+  if (!uv_is_closing((uv_handle_t *)&peer->tcp))
+    flush_tls(peer, got < 0 ? CUT : GO_ON);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf) {
+  struct peer *peer = stream->data;
+  if (got < 0)
+    close_peer(peer);
+  else if (peer->tls != NULL)
+    take_cipher(peer, buf->base, (size_t)got);
+  else
+    take_request(peer, buf->base, (size_t)got);
 }
 
 static void on_connection(uv_stream_t *listener, int status) {
@@ -297,7 +350,10 @@ static void on_connection(uv_stream_t *listener, int status) {
   uv_tcp_init(&server.loop, &peer->tcp);
   peer->next = server.peers;
   server.peers = peer;
-  if (uv_accept(listener, (uv_stream_t *)&peer->tcp) != 0 ||
+  if (server.cert != NULL)
+    peer->tls = session_tls_new();
+  if ((server.cert != NULL && peer->tls == NULL) ||
+      uv_accept(listener, (uv_stream_t *)&peer->tcp) != 0 ||
       uv_read_start((uv_stream_t *)&peer->tcp, give_room, on_read) != 0) {
     close_peer(peer);
     return;
@@ -361,7 +417,7 @@ static void watch_parent(void) {
     uv_read_start((uv_stream_t *)&server.parent, give_nothing_room, on_parent);
 }
 
-static int read_option(const char *word, const char *value) {
+static int read_number(const char *word, const char *value) {
   static const struct {
     const char *name;
     unsigned *number;
@@ -387,21 +443,42 @@ static int read_option(const char *word, const char *value) {
   return -1;
 }
 
-int main(int argc, char **argv) {
+static int read_option(const char *word, const char *value) {
+  if (value != NULL && strcmp(word, "--cert") == 0)
+    server.cert = value;
+  else if (value != NULL && strcmp(word, "--key") == 0)
+    server.key = value;
+  else
+    return read_number(word, value);
+  return 0;
+}
+
+static int read_options(int argc, char **argv) {
+  static const char usage[] =
+      "session-server: wrong: %s\nusage: session-server [--port N] "
+      "[--sessions N] [--events N] [--interval MS] [--retry MS] [--drop] "
+      "[--cert FILE --key FILE]\n";
   for (int i = 1; i < argc; i++) {
     if (strcmp(argv[i], "--drop") == 0) {
       server.drop = 1;
     } else if (read_option(argv[i], argv[i + 1]) == 0) {
       i++;
     } else {
-      fprintf(stderr,
-              "session-server: wrong: %s\nusage: session-server [--port N] "
-              "[--sessions N] [--events N] [--interval MS] [--retry MS] "
-              "[--drop]\n",
-              argv[i]);
-      return 2;
+      fprintf(stderr, usage, argv[i]);
+      return -1;
     }
   }
+  if ((server.cert == NULL) == (server.key == NULL))
+    return 0;
+  fprintf(stderr, usage, "one of --cert and --key alone");
+  return -1;
+}
+
+int main(int argc, char **argv) {
+  if (read_options(argc, argv) != 0)
+    return 2;
+  if (server.cert != NULL && session_tls_load(server.cert, server.key) != 0)
+    return 1;
   if (uv_loop_init(&server.loop) != 0 || listen_on(server.port) != 0)
     return 1;
   watch_parent();
@@ -410,5 +487,7 @@ int main(int argc, char **argv) {
                  server.interval_ms);
   uv_run(&server.loop, UV_RUN_DEFAULT);
   uv_loop_close(&server.loop);
+  if (server.cert != NULL)
+    session_tls_unload();
   return 0;
 }
