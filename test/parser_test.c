@@ -15,6 +15,8 @@
 #define SLACK 64
 #define THREE_CUTS_BYTES_MAX 60
 #define RANDOM_STREAMS 200000
+#define LONG_STREAMS 10000
+#define LONG_BYTES 8192
 #define SEED UINT64_C(0x72756e6e656c)
 
 int runnel__test_parser(void);
@@ -138,6 +140,25 @@ static size_t draw_stream(uint64_t *seed, char *bytes) {
   return len;
 }
 
+/* Lines as servers write them, of lengths on both sides of what is read at one
+ * go, with line ends at every place of it. */
+static size_t draw_long_stream(uint64_t *seed, char *bytes) {
+  static const char *const names[] = {
+      "data: ", "data: ", "data:", "data: ", "id: ", "event:", ": ", "x: "};
+  static const char *const ends[] = {"\n", "\n", "\n", "\r\n", "\r"};
+  static const size_t lens[] = {4, 40, 70, 1500};
+  size_t len = 0;
+  for (size_t left = draw(seed, 16); left > 0 && len < LONG_BYTES / 2; left--) {
+    size_t fill = draw(seed, lens[draw(seed, 4)]);
+    len += (size_t)sprintf(bytes + len, "%s", names[draw(seed, 8)]);
+    for (size_t i = 0; i < fill; i++, len++)
+      bytes[len] = (char)('a' + (len * 7 + i) % 26);
+    const char *end = ends[draw(seed, 5)];
+    len += (size_t)sprintf(bytes + len, "%s%s", end, draw(seed, 2) ? end : "");
+  }
+  return len;
+}
+
 static void draw_rules(uint64_t *seed, struct runnel__parser_rules *rules) {
   rules->event_bytes_max = draw(seed, 2) ? 1000 : 1 + draw(seed, 8);
   rules->id_bytes_max = draw(seed, 4) ? 1000 : 1 + draw(seed, 6);
@@ -158,35 +179,58 @@ static size_t draw_cuts(uint64_t *seed, size_t cuts[4], size_t len) {
   return count;
 }
 
+static void try_random(uint64_t *seed, const char *name, const char *bytes,
+                       size_t len, const struct runnel__parser_rules *rules) {
+  struct run_text wanted = {0}, got = {0};
+  size_t cuts[4];
+  struct runnel__parser_counts slow = {0}, fast;
+  struct run_plan plan = {.rules = rules, .cuts = cuts};
+  plan.cuts_len = draw_cuts(seed, cuts, len);
+  plan.each_byte = draw(seed, 8) == 0;
+  plan.slack = draw(seed, 2) * SLACK;
+  plan.mode = (int)draw(seed, 4);
+  run_slow(&wanted, bytes, len, rules, &slow);
+  int err = run_parser(&got, bytes, len, &plan, NULL, &fast);
+  expect("random", name, wanted.at, got.at, &plan);
+  assert_int_equal(slow.events, fast.events);
+  assert_int_equal(slow.comments, fast.comments);
+  assert_int_equal(slow.drops, fast.drops);
+  assert_true(err != RUNNEL_OK || fast.bytes == len);
+  run_text_free(&wanted);
+  run_text_free(&got);
+}
+
 static void test_random_streams(void **state) {
   (void)state;
   uint64_t seed = SEED;
-  struct run_text wanted = {0}, got = {0};
   for (size_t i = 0; i < RANDOM_STREAMS; i++) {
     char bytes[256], name[48];
-    size_t cuts[4];
     struct runnel__parser_rules rules;
-    struct runnel__parser_counts slow = {0}, fast;
     snprintf(name, sizeof name, "stream %zu", i);
     size_t len = draw_stream(&seed, bytes);
     draw_rules(&seed, &rules);
-    struct run_plan plan = {.rules = &rules, .cuts = cuts};
-    plan.cuts_len = draw_cuts(&seed, cuts, len);
-    plan.each_byte = draw(&seed, 8) == 0;
-    plan.slack = draw(&seed, 2) * SLACK;
-    plan.mode = (int)draw(&seed, 4);
-    run_slow(&wanted, bytes, len, &rules, &slow);
-    int err = run_parser(&got, bytes, len, &plan, NULL, &fast);
-    expect("random", name, wanted.at, got.at, &plan);
-    assert_int_equal(slow.events, fast.events);
-    assert_int_equal(slow.comments, fast.comments);
-    assert_int_equal(slow.drops, fast.drops);
-    assert_true(err != RUNNEL_OK || fast.bytes == len);
+    try_random(&seed, name, bytes, len, &rules);
   }
   print_message("%d random streams, seed %#llx\n", RANDOM_STREAMS,
                 (unsigned long long)SEED);
-  run_text_free(&wanted);
-  run_text_free(&got);
+}
+
+static void test_long_streams(void **state) {
+  (void)state;
+  static char bytes[LONG_BYTES];
+  uint64_t seed = SEED;
+  for (size_t i = 0; i < LONG_STREAMS; i++) {
+    char name[48];
+    struct runnel__parser_rules rules;
+    snprintf(name, sizeof name, "long stream %zu", i);
+    size_t len = draw_long_stream(&seed, bytes);
+    draw_rules(&seed, &rules);
+    if (draw(&seed, 2))
+      rules.event_bytes_max = 1000000;
+    rules.id_bytes_max = 1000;
+    try_random(&seed, name, bytes, len, &rules);
+  }
+  print_message("%d long streams\n", LONG_STREAMS);
 }
 
 /* Memory that runs out ---------------------------------------------------- */
@@ -233,6 +277,7 @@ int runnel__test_parser(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_vectors),
       cmocka_unit_test(test_random_streams),
+      cmocka_unit_test(test_long_streams),
       cmocka_unit_test(test_memory_runs_out),
   };
   return cmocka_run_group_tests_name("parser", tests, NULL, NULL);

@@ -1,4 +1,5 @@
 /* Windows of line ends: every version says what a loop over the bytes says. */
+#include <assert.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,9 +30,27 @@ static void check_window(const char *at) {
 #endif
 }
 
+static void check_stride(const char *at) {
+  int wanted = slow_window(at) != 0 || slow_window(at + RUNNEL__WINDOW) != 0;
+  assert_int_equal(runnel__stride_plain(at), wanted);
 #if defined(__x86_64__)
-__attribute__((target("avx2"))) static void check_avx2(const char *at) {
-  assert_int_equal(runnel__window_avx2(at), slow_window(at));
+  assert_int_equal(runnel__stride_sse2(at), wanted);
+#elif defined(__aarch64__)
+  assert_int_equal(runnel__stride_neon(at), wanted);
+#endif
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2,bmi"))) static void check_avx2(const char *at) {
+  uint64_t ends = runnel__window_avx2(at);
+  assert_true(ends == slow_window(at));
+}
+
+__attribute__((target("avx2,bmi"))) static void
+check_stride_avx2(const char *at) {
+  int found = runnel__stride_avx2(at);
+  assert_int_equal(found, slow_window(at) != 0 ||
+                              slow_window(at + RUNNEL__WINDOW) != 0);
 }
 #endif
 
@@ -48,8 +67,27 @@ static void each_byte_at_each_place(void **state) {
       bytes[place + 1] = (char)byte;
       check_window(bytes + 1);
 #if defined(__x86_64__)
-      if (__builtin_cpu_supports("avx2"))
+      if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi"))
         check_avx2(bytes + 1);
+#endif
+    }
+  }
+}
+
+/* A stride with one byte that is, or nearly is, a line end. */
+static void a_stride_sees_each_of_its_bytes(void **state) {
+  (void)state;
+  static_assert(RUNNEL__STRIDE == 2 * RUNNEL__WINDOW,
+                "two windows are held up");
+  char bytes[RUNNEL__STRIDE + 1];
+  for (int byte = 0; byte < 256; byte++) {
+    for (int place = 0; place < RUNNEL__STRIDE; place++) {
+      memset(bytes, 'x', sizeof bytes);
+      bytes[place + 1] = (char)byte;
+      check_stride(bytes + 1);
+#if defined(__x86_64__)
+      if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi"))
+        check_stride_avx2(bytes + 1);
 #endif
     }
   }
@@ -68,7 +106,7 @@ static void random_windows(void **state) {
     }
     check_window(bytes);
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx2"))
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi"))
       check_avx2(bytes);
 #endif
   }
@@ -126,6 +164,7 @@ static void the_best_is_the_widest(void **state) {
 int runnel__test_scan(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(each_byte_at_each_place),
+      cmocka_unit_test(a_stride_sees_each_of_its_bytes),
       cmocka_unit_test(random_windows),
       cmocka_unit_test(a_line_end_is_found_wherever_it_is),
       cmocka_unit_test(no_read_behind_a_slice),

@@ -24,7 +24,6 @@ enum line_kind {
 
 enum too_big { TOO_BIG_NOTHING = 0, TOO_BIG_EVENT, TOO_BIG_ID, TOO_BIG_TYPE };
 
-#define RUNNEL__NO_ID 2        /* shown_id: none */
 #define RUNNEL__NO_DIGITS (-1) /* a number that has not begun */
 
 static inline int runnel__is_name(const char *line, size_t len,
@@ -85,16 +84,7 @@ void runnel__block_drop_tail(struct runnel__parser *parser);
 int runnel__block_carry(struct runnel__parser *parser);
 
 static inline void runnel__block_reset(struct runnel__parser *parser) {
-  parser->data_len = 0;
-  parser->type = NULL;
-  parser->type_len = 0;
-  parser->has_data = 0;
-  parser->data_carried = 0;
-  parser->dropping = 0;
-  parser->type_stored = 0;
-  parser->has_id = 0;
-  parser->touched = 0;
-  parser->retry_ms = -1;
+  runnel__parser_clear(parser);
   if (parser->carry.at != NULL)
     runnel__block_drop_carry(parser);
 }
@@ -134,6 +124,13 @@ int runnel__block_retry(struct runnel__parser *parser,
 int runnel__block_end(struct runnel__parser *parser,
                       struct runnel_event *event);
 
+/* The last byte first: it is the one that ids of a row differ in. */
+static inline int runnel__block_ids_differ(struct runnel__str a,
+                                           struct runnel__str b) {
+  return a.len != b.len || (a.len > 0 && (a.at[a.len - 1] != b.at[b.len - 1] ||
+                                          memcmp(a.at, b.at, a.len) != 0));
+}
+
 /* Puts the block's id in force; part of runnel__block_end, and of showing a
  * refused event again. */
 static inline void runnel__block_commit_id(struct runnel__parser *parser) {
@@ -141,7 +138,8 @@ static inline void runnel__block_commit_id(struct runnel__parser *parser) {
   if (parser->has_id) {
     struct runnel__str before = runnel__parser_id(parser);
     parser->in_force ^= 1;
-    parser->id_changed = !runnel__str_eq(before, runnel__parser_id(parser));
+    parser->id_changed = (unsigned char)runnel__block_ids_differ(
+        before, runnel__parser_id(parser));
   }
   parser->shown_id = parser->in_force;
 }

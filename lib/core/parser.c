@@ -24,8 +24,6 @@
 #include "cut.h"
 #include "scan.h"
 
-#define BOM_LEN 3
-
 static_assert(sizeof(void *) != 8 || sizeof(struct runnel__parser) <= 224,
               "a stream pays for each byte of its parser");
 
@@ -64,8 +62,8 @@ static int take_line(struct runnel__parser *parser, struct runnel_event *event,
 /* A BOM's first bytes that turn out to be none begin a line that no field name
  * can begin. */
 static void skip_bom(struct runnel__parser *parser) {
-  static const char bom[BOM_LEN] = {'\xef', '\xbb', '\xbf'};
-  while (parser->bom < BOM_LEN && parser->at < parser->end) {
+  static const char bom[RUNNEL__BOM_LEN] = {'\xef', '\xbb', '\xbf'};
+  while (parser->bom < RUNNEL__BOM_LEN && parser->at < parser->end) {
     if (*parser->at == bom[parser->bom]) {
       parser->at++;
       parser->bom++;
@@ -73,7 +71,7 @@ static void skip_bom(struct runnel__parser *parser) {
     }
     if (parser->bom > 0)
       parser->line = LINE_SKIP;
-    parser->bom = BOM_LEN;
+    parser->bom = RUNNEL__BOM_LEN;
   }
 }
 
@@ -89,6 +87,24 @@ static void pass_line_end(struct runnel__parser *parser, const char *stop) {
     parser->at++;
 }
 
+/* The start of a slice: what a CR, or nothing, stood before. */
+void runnel__parser_begin(struct runnel__parser *parser) {
+  if (parser->at == parser->end)
+    return;
+  if (parser->skip_lf && *parser->at == '\n')
+    parser->at++;
+  parser->skip_lf = 0;
+  skip_bom(parser);
+}
+
+/* Notes an error, which is returned for good. */
+static int note(struct runnel__parser *parser, int kind) {
+  if (kind < 0)
+    parser->error = (signed char)kind;
+  return kind;
+}
+
+/* What is left of the slice is a line that its end cuts, or nothing. */
 static int use_up(struct runnel__parser *parser) {
   int err = runnel__block_carry(parser);
   if (err != RUNNEL_OK)
@@ -100,6 +116,10 @@ static int use_up(struct runnel__parser *parser) {
     return err;
   parser->at = parser->end;
   return RUNNEL_PARSED_MORE;
+}
+
+int runnel__parser_read_cut(struct runnel__parser *parser) {
+  return note(parser, use_up(parser));
 }
 
 static int read_lines(struct runnel__parser *parser,
@@ -122,6 +142,11 @@ static int read_lines(struct runnel__parser *parser,
     if (kind != 0)
       return kind;
   }
+}
+
+int runnel__parser_read_lines(struct runnel__parser *parser,
+                              struct runnel_event *event) {
+  return note(parser, read_lines(parser, event));
 }
 
 void runnel__parser_init(struct runnel__parser *parser, struct runnel__mem *mem,
@@ -148,62 +173,35 @@ void runnel__parser_restart(struct runnel__parser *parser) {
   parser->line = LINE_NONE;
   parser->skip_lf = 0;
   parser->bom = 0;
-  parser->shown = 0;
+  parser->plain = RUNNEL__NOT_PLAIN;
   parser->refused = 0;
-  parser->shown_id = RUNNEL__NO_ID;
-  parser->id_changed = 0;
   parser->too_big = TOO_BIG_NOTHING;
   parser->error = 0;
 }
 
-void runnel__parser_feed(struct runnel__parser *parser, char *bytes, size_t len,
-                         size_t slack) {
-  assert(parser->at == parser->end && !parser->refused);
-  parser->slack =
-      (unsigned char)(slack < RUNNEL__WINDOW ? slack : RUNNEL__WINDOW);
-  if (len == 0)
-    return;
-  parser->counts.bytes += len;
-  parser->at = bytes;
-  parser->end = bytes + len;
-  if (parser->skip_lf && *bytes == '\n')
-    parser->at++;
-  parser->skip_lf = 0;
-  if (parser->bom < BOM_LEN)
-    skip_bom(parser);
+static int show_again(struct runnel__parser *parser,
+                      struct runnel_event *event) {
+  parser->refused = 0;
+  parser->carry.len = runnel__block_carry_base(parser);
+  runnel__block_commit_id(parser);
+  return note(parser, runnel__block_show_event(parser, event));
 }
 
-int runnel__parser_next(struct runnel__parser *parser,
-                        struct runnel_event *event) {
+int runnel__parser_next_item(struct runnel__parser *parser,
+                             struct runnel_event *event) {
   if (parser->error != 0)
     return parser->error;
-  int kind;
-  if (parser->refused) {
-    parser->refused = 0;
-    parser->carry.len = runnel__block_carry_base(parser);
-    runnel__block_commit_id(parser);
-    kind = runnel__block_show_event(parser, event);
-  } else {
-    int was_event = parser->shown == RUNNEL_PARSED_EVENT;
-    if (was_event)
-      runnel__block_reset(parser);
-    else
-      runnel__block_drop_shown(parser);
-    parser->shown = 0;
-    parser->shown_id = RUNNEL__NO_ID;
-    parser->id_changed = 0;
-    if (was_event && parser->at == parser->end)
-      return RUNNEL_PARSED_MORE; /* as most slices end: nothing is cut */
-    kind = 0;
-    if (parser->at < parser->end && parser->line == LINE_NONE &&
-        parser->rules->quick != NULL)
-      kind = parser->rules->quick(parser, event);
-    if (kind == 0)
-      kind = read_lines(parser, event);
-  }
-  if (kind < 0)
-    parser->error = (signed char)kind;
-  return kind;
+  if (parser->refused)
+    return show_again(parser, event);
+  int was_event = parser->shown == RUNNEL_PARSED_EVENT;
+  runnel__block_drop_shown(parser);
+  parser->id_changed = 0;
+  if (was_event && parser->at == parser->end)
+    return RUNNEL_PARSED_MORE; /* as most slices end: nothing is cut */
+  if (parser->at < parser->end && parser->line == LINE_NONE &&
+      parser->rules->quick != NULL)
+    return parser->rules->quick(parser, event);
+  return runnel__parser_read_lines(parser, event);
 }
 
 void runnel__parser_refuse(struct runnel__parser *parser,
@@ -213,6 +211,7 @@ void runnel__parser_refuse(struct runnel__parser *parser,
   if (parser->has_id && parser->in_force == parser->shown_id)
     parser->in_force ^= 1;
   parser->refused = 1;
+  parser->plain = RUNNEL__NOT_PLAIN;
   parser->shown = 0;
   parser->shown_id = RUNNEL__NO_ID;
   parser->id_changed = 0;
@@ -246,7 +245,7 @@ size_t runnel__parser_unfinished(const struct runnel__parser *parser) {
     return parser->data_len;
   return parser->touched ||
          (parser->line != LINE_NONE && parser->line != LINE_COMMENT) ||
-         (parser->bom > 0 && parser->bom < BOM_LEN);
+         (parser->bom > 0 && parser->bom < RUNNEL__BOM_LEN);
 }
 
 void runnel__parser_why(const struct runnel__parser *parser, char *dst,
@@ -282,11 +281,12 @@ int runnel__parser_keep(struct runnel__parser *parser, char **low) {
 
 void runnel__parser_moved(struct runnel__parser *parser, const char *from,
                           char *to, size_t slack) {
-  parser->slack =
-      (unsigned char)(slack < RUNNEL__WINDOW ? slack : RUNNEL__WINDOW);
+  if (slack > RUNNEL__SLACK_MAX)
+    slack = RUNNEL__SLACK_MAX;
   if (!parser->refused && parser->at == parser->end) {
     /* Nothing of the slice is needed; it may even be an older one. */
     parser->at = parser->end = to;
+    parser->reach = to + slack;
     return;
   }
   if (parser->refused && !parser->data_carried)
@@ -294,5 +294,6 @@ void runnel__parser_moved(struct runnel__parser *parser, const char *from,
   if (parser->refused && parser->type != NULL && !parser->type_stored)
     parser->type = to + (parser->type - from);
   parser->end = to + (parser->end - from);
+  parser->reach = parser->end + slack;
   parser->at = to + (parser->at - from);
 }

@@ -14,6 +14,8 @@
 #ifndef RUNNEL_CORE_PARSER_H
 #define RUNNEL_CORE_PARSER_H
 
+#include <assert.h>
+
 #include "buf.h"
 #include "str.h"
 
@@ -29,6 +31,10 @@ struct runnel__parser_rules {
   /* Reads whole blocks where it can; see quick.h. NULL: line by line alone. */
   int (*quick)(struct runnel__parser *parser, struct runnel_event *event);
 };
+
+#define RUNNEL__NO_ID 2 /* shown_id: none */
+#define RUNNEL__BOM_LEN 3
+#define RUNNEL__SLACK_MAX 64 /* more than this is of no use */
 
 struct runnel__parser_counts {
   uint64_t bytes;        /* fed */
@@ -51,15 +57,15 @@ void runnel__parser_restart(struct runnel__parser *parser);
 /* Hands a slice over, only when the last one is used up. It is written to and
  * must stay until MORE (or be kept, see below). `slack` bytes past its end may
  * be read but not written (0 is always right). */
-void runnel__parser_feed(struct runnel__parser *parser, char *bytes, size_t len,
-                         size_t slack);
+static inline void runnel__parser_feed(struct runnel__parser *parser,
+                                       char *bytes, size_t len, size_t slack);
 
 /* Returns an enum runnel_parsed; fills *event with what runnel.h says there; or
  * RUNNEL_ETOOBIG (event with rule FAIL, id, type; runnel__parser_why tells
  * which) or RUNNEL_ENOMEM, for good until restart. Slices stay valid until the
  * next call. A retry value saturates at INT64_MAX. */
-int runnel__parser_next(struct runnel__parser *parser,
-                        struct runnel_event *event);
+static inline int runnel__parser_next(struct runnel__parser *parser,
+                                      struct runnel_event *event);
 
 /* The EVENT just returned was refused: the next runnel__parser_next returns it
  * again. Until then the id before it is in force. */
@@ -106,53 +112,65 @@ struct runnel__store {
   uint32_t cap; /* bytes allocated, NUL included */
 };
 
-/* Private to parser.c. In the order of use, so that a feed touches few cache
- * lines; the flags are bytes, 0 or 1 where nothing else is said. */
+/* How the next item may be read. */
+enum runnel__plain {
+  RUNNEL__NOT_PLAIN = 0,
+  RUNNEL__PLAIN,     /* between blocks, and nothing is carried or cut */
+  RUNNEL__PLAIN_DATA /* so, and of the block only data is to be cleared */
+};
+
+/* Private to the parser's files. In the order of use, so that a read touches
+ * few cache lines; the flags are bytes, 0 or 1 where nothing else is said. */
 struct runnel__parser {
   char *at; /* what is not read of the slice: [at, end), the caller's */
   char *end;
+  const char *reach; /* past what may be read: `end` and its slack, to 64 */
 
   /* The block so far. */
   char *data;      /* joined lines, in the slice; unused when data_carried */
   size_t data_len; /* when dropping: what was skipped */
   char *type;      /* in the slice, or in type_store; NULL: none */
   uint32_t type_len;
+
+  unsigned char skip_lf;  /* a CR ended the last slice */
+  unsigned char bom;      /* bytes of a BOM seen at the start; 3: past it */
+  unsigned char in_force; /* index in ids */
+  unsigned char plain;    /* enum runnel__plain */
+
+  /* Side by side, so that runnel__parser_clear is one store for them. */
   unsigned char has_data;
   unsigned char data_carried; /* the data is carry's first data_len bytes */
   unsigned char dropping;     /* over the limit: only counted */
   unsigned char type_stored;
   unsigned char has_id;  /* ids[!in_force] is the block's, until it is shown */
   unsigned char touched; /* it has a line that is no comment */
+  unsigned char shown;   /* enum runnel_parsed just returned; 0: none */
+  unsigned char id_changed;
+
+  unsigned char shown_id; /* index of the id just shown; 2: none */
+  unsigned char refused;  /* the block is complete, to be returned again */
 
   /* The line that a slice's end cut. */
-  unsigned char line;        /* enum line_kind; 0: at the start of a line */
-  unsigned char name_len;    /* bytes of cut.name */
-  unsigned char value_begun; /* the space after the colon was looked for */
-  unsigned char line_nul;    /* an id with NUL */
-  unsigned char line_big;    /* an id or comment over its limit */
+  unsigned char line;         /* enum line_kind; 0: at the start of a line */
+  unsigned char name_len;     /* bytes of cut.name */
+  unsigned char value_begun;  /* the space after the colon was looked for */
+  unsigned char line_nul : 1; /* an id with NUL */
+  unsigned char line_big : 1; /* an id or comment over its limit */
 
-  unsigned char slack;    /* bytes behind `end` that may be read, to 64 */
-  unsigned char skip_lf;  /* a CR ended the last slice */
-  unsigned char bom;      /* bytes of a BOM seen at the start; 3: past it */
-  unsigned char shown;    /* enum runnel_parsed just returned; 0: none */
-  unsigned char refused;  /* the block is complete, to be returned again */
-  unsigned char in_force; /* index in ids */
-  unsigned char shown_id; /* index of the id just shown; 2: none */
-  unsigned char id_changed;
   unsigned char too_big; /* enum too_big, after RUNNEL_ETOOBIG */
   signed char error;     /* the code that is returned for good; 0: none */
 
-  int64_t retry_ms; /* of the block; -1: none */
+  int64_t retry_ms;                         /* of the block; -1: none */
+  const struct runnel__parser_rules *rules; /* the owner's */
+  struct runnel__store ids[2]; /* in force, and the next or the one before */
+  struct runnel__parser_counts counts;
+  struct runnel__mem *mem; /* the owner's */
   union {
     char name[5];   /* of the cut line, until its colon */
     int64_t number; /* of a cut retry line */
   } cut;
-  const struct runnel__parser_rules *rules; /* the owner's */
-  struct runnel__mem *mem;                  /* the owner's */
-  struct runnel__buf carry;    /* data of a cut block, then a cut value */
-  struct runnel__store ids[2]; /* in force, and the next or the one before */
+  struct runnel__buf carry; /* data of a cut block, then a cut value */
   struct runnel__store type_store;
-  struct runnel__parser_counts counts;
 };
 
 static inline struct runnel__str
@@ -160,6 +178,56 @@ runnel__parser_id(const struct runnel__parser *parser) {
   const struct runnel__store *store = &parser->ids[parser->in_force];
   struct runnel__str id = {store->at != NULL ? store->at : "", store->len};
   return id;
+}
+
+/* What next and feed do when there is more to it. */
+int runnel__parser_next_item(struct runnel__parser *parser,
+                             struct runnel_event *event);
+void runnel__parser_begin(struct runnel__parser *parser);
+
+/* Reads the slice on, a line at a time; the rest of runnel__parser_next. */
+int runnel__parser_read_lines(struct runnel__parser *parser,
+                              struct runnel_event *event);
+/* The same where it is known that no line ends in what is left. */
+int runnel__parser_read_cut(struct runnel__parser *parser);
+
+/* Forgets the block and what was shown of it, the carry excepted. */
+static inline void runnel__parser_clear(struct runnel__parser *parser) {
+  parser->data_len = 0;
+  parser->type = NULL;
+  parser->type_len = 0;
+  parser->has_data = 0;
+  parser->data_carried = 0;
+  parser->dropping = 0;
+  parser->type_stored = 0;
+  parser->has_id = 0;
+  parser->touched = 0;
+  parser->shown = 0;
+  parser->id_changed = 0;
+  parser->shown_id = RUNNEL__NO_ID;
+  parser->retry_ms = -1;
+}
+
+static inline void runnel__parser_feed(struct runnel__parser *parser,
+                                       char *bytes, size_t len, size_t slack) {
+  assert(parser->at == parser->end && !parser->refused);
+  parser->counts.bytes += len;
+  parser->at = bytes;
+  parser->end = bytes + len;
+  parser->reach =
+      parser->end + (slack < RUNNEL__SLACK_MAX ? slack : RUNNEL__SLACK_MAX);
+  if (parser->skip_lf || parser->bom < RUNNEL__BOM_LEN)
+    runnel__parser_begin(parser);
+}
+
+static inline int runnel__parser_next(struct runnel__parser *parser,
+                                      struct runnel_event *event) {
+  if (parser->plain == RUNNEL__NOT_PLAIN)
+    return runnel__parser_next_item(parser, event);
+  if (parser->at < parser->end)
+    return parser->rules->quick(parser, event);
+  runnel__parser_clear(parser);
+  return RUNNEL_PARSED_MORE;
 }
 
 #endif

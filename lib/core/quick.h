@@ -10,9 +10,8 @@
 
 #include "parser.h"
 
-/* Reads on from parser->at, which is at the start of a line.
- * RUNNEL_PARSED_EVENT or _ID, with the event filled; 0: parser->at is at a line
- * for somebody else; or RUNNEL_ENOMEM. */
+/* Reads on from parser->at, which is at the start of a line and not at the
+ * slice's end. Returns what runnel__parser_next does. */
 typedef int (*runnel__quick)(struct runnel__parser *parser,
                              struct runnel_event *event);
 

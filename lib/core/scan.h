@@ -20,10 +20,16 @@
 /* Bytes that a window covers; all of them are read. */
 #define RUNNEL__WINDOW 64
 
+/* Bytes that a long step covers; all of them are read. */
+#define RUNNEL__STRIDE 128
+
 #define RUNNEL__INLINE static inline __attribute__((always_inline))
 
 /* Bit i of a window: byte i is CR or LF. */
 typedef uint64_t (*runnel__scan_window)(const char *at);
+
+/* 1 if one of a stride's bytes is CR or LF. */
+typedef int (*runnel__scan_stride)(const char *at);
 
 #define RUNNEL__BYTES(byte) (UINT64_C(0x0101010101010101) * (byte))
 
@@ -56,6 +62,16 @@ RUNNEL__INLINE uint64_t runnel__window_plain(const char *at) {
   return ends;
 }
 
+RUNNEL__INLINE int runnel__stride_plain(const char *at) {
+  uint64_t ends = 0;
+  for (int i = 0; i < RUNNEL__STRIDE / 8; i++) {
+    uint64_t word;
+    memcpy(&word, at + i * 8, sizeof word);
+    ends |= runnel__end_bytes(word);
+  }
+  return ends != 0;
+}
+
 #if defined(__x86_64__)
 
 RUNNEL__INLINE uint64_t runnel__window_sse2(const char *at) {
@@ -71,8 +87,21 @@ RUNNEL__INLINE uint64_t runnel__window_sse2(const char *at) {
   return ends;
 }
 
-__attribute__((target("avx2"), always_inline)) static inline uint64_t
-runnel__window_avx2(const char *at) {
+RUNNEL__INLINE int runnel__stride_sse2(const char *at) {
+  const __m128i lf = _mm_set1_epi8('\n');
+  const __m128i cr = _mm_set1_epi8('\r');
+  __m128i hits = _mm_setzero_si128();
+  for (int i = 0; i < RUNNEL__STRIDE / 16; i++) {
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at + i);
+    hits = _mm_or_si128(hits, _mm_cmpeq_epi8(bytes, lf));
+    hits = _mm_or_si128(hits, _mm_cmpeq_epi8(bytes, cr));
+  }
+  return _mm_movemask_epi8(hits) != 0;
+}
+
+#define RUNNEL__AVX2 __attribute__((target("avx2,bmi"), always_inline))
+
+RUNNEL__AVX2 static inline uint64_t runnel__window_avx2(const char *at) {
   const __m256i lf = _mm256_set1_epi8('\n');
   const __m256i cr = _mm256_set1_epi8('\r');
   __m256i low = _mm256_loadu_si256((const __m256i *)(const void *)at);
@@ -82,6 +111,18 @@ runnel__window_avx2(const char *at) {
       _mm256_or_si256(_mm256_cmpeq_epi8(high, lf), _mm256_cmpeq_epi8(high, cr));
   return (uint64_t)(uint32_t)_mm256_movemask_epi8(low) |
          (uint64_t)(uint32_t)_mm256_movemask_epi8(high) << 32;
+}
+
+RUNNEL__AVX2 static inline int runnel__stride_avx2(const char *at) {
+  const __m256i lf = _mm256_set1_epi8('\n');
+  const __m256i cr = _mm256_set1_epi8('\r');
+  __m256i hits = _mm256_setzero_si256();
+  for (int i = 0; i < RUNNEL__STRIDE / 32; i++) {
+    __m256i bytes = _mm256_loadu_si256((const __m256i *)(const void *)at + i);
+    hits = _mm256_or_si256(hits, _mm256_cmpeq_epi8(bytes, lf));
+    hits = _mm256_or_si256(hits, _mm256_cmpeq_epi8(bytes, cr));
+  }
+  return _mm256_movemask_epi8(hits) != 0;
 }
 
 #elif defined(__aarch64__)
@@ -103,10 +144,31 @@ RUNNEL__INLINE uint64_t runnel__window_neon(const char *at) {
   return vgetq_lane_u64(vreinterpretq_u64_u8(vpaddq_u8(sum, sum)), 0);
 }
 
+RUNNEL__INLINE int runnel__stride_neon(const char *at) {
+  uint8x16_t hits = vdupq_n_u8(0);
+  for (int i = 0; i < RUNNEL__STRIDE / 16; i++) {
+    uint8x16_t bytes = vld1q_u8((const uint8_t *)at + 16 * i);
+    hits = vorrq_u8(hits, vorrq_u8(vceqq_u8(bytes, vdupq_n_u8('\n')),
+                                   vceqq_u8(bytes, vdupq_n_u8('\r'))));
+  }
+  return vmaxvq_u8(hits) != 0;
+}
+
+#endif
+
+/* What every machine of the kind that this is built for has. */
+#if defined(__x86_64__)
+#define RUNNEL__STRIDE_COMMON runnel__stride_sse2
+#elif defined(__aarch64__)
+#define RUNNEL__STRIDE_COMMON runnel__stride_neon
+#else
+#define RUNNEL__STRIDE_COMMON runnel__stride_plain
 #endif
 
 /* The first CR or LF in [at, end), or `end`. Reads nothing past `end`. */
 static inline char *runnel__scan_line_end(char *at, char *end) {
+  while (end - at >= RUNNEL__STRIDE && !RUNNEL__STRIDE_COMMON(at))
+    at += RUNNEL__STRIDE;
   while (end - at >= 8) {
     uint64_t word;
     memcpy(&word, at, sizeof word);
