@@ -239,6 +239,17 @@ int runnel__tls_lib_is_key_update(const mbedtls_ssl_context *ssl) {
          ssl->in_msg[0] == KEY_UPDATE;
 }
 
+static int is_1_3(const mbedtls_ssl_session *session) {
+#if HAS_TLS_1_3
+  return session->tls_version == MBEDTLS_SSL_VERSION_TLS1_3;
+#else
+  (void)session;
+  return 0;
+#endif
+}
+
+/* A lifetime of 0 means "unspecified" in TLS 1.2 (RFC 5077 3.3), and "at once"
+ * in 1.3 (RFC 8446 4.6.1). */
 const mbedtls_ssl_session *
 runnel__tls_lib_session(const mbedtls_ssl_context *ssl, uint32_t *lifetime_s) {
   const mbedtls_ssl_session *session = ssl->session;
@@ -248,26 +259,31 @@ runnel__tls_lib_session(const mbedtls_ssl_context *ssl, uint32_t *lifetime_s) {
 #if defined(MBEDTLS_SSL_SESSION_TICKETS)
   if (session->ticket_len > 0) {
     *lifetime_s = session->ticket_lifetime;
-    return session;
+    return is_1_3(session) && *lifetime_s == 0 ? NULL : session;
   }
 #endif
-#if HAS_TLS_1_3
-  if (session->tls_version != MBEDTLS_SSL_VERSION_TLS1_2)
-    return NULL;
-#endif
-  return session->id_len > 0 ? session : NULL;
+  return is_1_3(session) || session->id_len == 0 ? NULL : session;
 }
 
-void runnel__tls_lib_drop_peer(mbedtls_ssl_context *ssl) {
+static void drop_certificates(mbedtls_ssl_session *session) {
 #if defined(MBEDTLS_SSL_KEEP_PEER_CERTIFICATE)
-  if (ssl->session == NULL || ssl->session->peer_cert == NULL)
+  if (session->peer_cert == NULL)
     return;
-  mbedtls_x509_crt_free(ssl->session->peer_cert);
-  mbedtls_free(ssl->session->peer_cert);
-  ssl->session->peer_cert = NULL;
+  mbedtls_x509_crt_free(session->peer_cert);
+  mbedtls_free(session->peer_cert);
+  session->peer_cert = NULL;
 #else
-  (void)ssl;
+  (void)session;
 #endif
+}
+
+/* A ticket of TLS 1.3 is used once (RFC 8446 C.4); new ones come later. */
+void runnel__tls_lib_settle(mbedtls_ssl_context *ssl) {
+  if (ssl->session == NULL)
+    return;
+  drop_certificates(ssl->session);
+  if (is_1_3(ssl->session))
+    runnel__tls_lib_drop_ticket(ssl);
 }
 
 void runnel__tls_lib_drop_ticket(mbedtls_ssl_context *ssl) {

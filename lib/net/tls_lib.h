@@ -43,15 +43,17 @@ int runnel__tls_lib_alert(const mbedtls_ssl_context *ssl);
  * mbedTLS cannot do. */
 int runnel__tls_lib_is_key_update(const mbedtls_ssl_context *ssl);
 
-/* What the open connection would be resumed by: NULL if by nothing.
- * *lifetime_s: as the peer told, or 0: it did not tell. Valid until the next
- * call for this connection. */
+/* The handshake is over: frees what an open connection does not need, that is
+ * the peer's certificates, and a ticket that was used up. */
+void runnel__tls_lib_settle(mbedtls_ssl_context *ssl);
+
+/* What the open connection can be resumed by: NULL if by nothing. *lifetime_s:
+ * as the peer told, or 0: it did not tell. Valid until the next call for this
+ * connection. */
 const mbedtls_ssl_session *
 runnel__tls_lib_session(const mbedtls_ssl_context *ssl, uint32_t *lifetime_s);
 
-/* Frees what an open connection does not need: the peer's certificates and,
- * once it was taken, the session's ticket. */
-void runnel__tls_lib_drop_peer(mbedtls_ssl_context *ssl);
+/* The session was taken: frees its ticket. */
 void runnel__tls_lib_drop_ticket(mbedtls_ssl_context *ssl);
 
 #endif
