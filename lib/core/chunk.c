@@ -1,20 +1,17 @@
-/* One byte, one state; and a short way for the framing that servers write. */
+/* One byte, one state; the short way for what servers write is in chunk.h. */
 #include "chunk.h"
 
 #include <assert.h>
 
 #include "chars.h"
 
-/* Of an uint64_t. */
-#define SIZE_DIGITS_MAX 16
-
 enum state {
-  FIRST_SIZE = 0, /* the first digit of a size */
+  FIRST_SIZE = RUNNEL__CHUNK_FIRST_SIZE, /* the first digit of a size */
+  AFTER_DATA = RUNNEL__CHUNK_AFTER_DATA, /* CR is wanted */
+  AFTER_DATA_LF,
   SIZE,
   EXTENSION,
   SIZE_LF,
-  AFTER_DATA, /* CR is wanted */
-  AFTER_DATA_LF,
   TRAILER_START,
   TRAILER_NAME,
   TRAILER_VALUE,
@@ -22,6 +19,18 @@ enum state {
   LAST_LF,
   DONE,
   BAD
+};
+
+const signed char runnel__chunk_digits[256] = {
+#define NONE16 -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1
+    NONE16, NONE16, NONE16, 0,      1,      2,      3,     4,      5,
+    6,      7,      8,      9,      -1,     -1,     -1,    -1,     -1,
+    -1,     -1,     10,     11,     12,     13,     14,    15,     -1,
+    -1,     -1,     -1,     -1,     -1,     -1,     -1,    -1,     NONE16,
+    -1,     10,     11,     12,     13,     14,     15,    -1,     -1,
+    -1,     -1,     -1,     -1,     -1,     -1,     -1,    NONE16, NONE16,
+    NONE16, NONE16, NONE16, NONE16, NONE16, NONE16, NONE16
+#undef NONE16
 };
 
 static_assert(RUNNEL__TRAILERS_BYTES_MAX < UINT16_MAX &&
@@ -107,7 +116,7 @@ static const char *step(struct runnel__chunk *chunk, char byte) {
     return before == AFTER_DATA || before == AFTER_DATA_LF
                ? "a chunk does not end in CRLF after its data"
                : "a chunk's size line is malformed";
-  if (chunk->digits > SIZE_DIGITS_MAX)
+  if (chunk->digits > RUNNEL__CHUNK_DIGITS_MAX)
     return "a chunk's size is over 64 bits";
   if (before == AFTER_DATA || before == AFTER_DATA_LF)
     chunk->line_len = 0;
@@ -116,38 +125,16 @@ static const char *step(struct runnel__chunk *chunk, char byte) {
   return NULL;
 }
 
-/* The usual framing in one go: the data's CRLF, digits, CRLF. Returns the bytes
- * used; 0 for all that is not just so, which step() then judges. */
-static size_t read_usual(struct runnel__chunk *chunk,
-                         struct runnel__str bytes) {
-  const char *at = bytes.at;
-  const char *end = at + bytes.len;
-  uint64_t size = 0;
-  if (chunk->state == AFTER_DATA) {
-    if (end - at < 2 || at[0] != '\r' || at[1] != '\n')
-      return 0;
-    at += 2;
-  } else if (chunk->state != FIRST_SIZE) {
-    return 0;
-  }
-  const char *last = end - at < SIZE_DIGITS_MAX ? end : at + SIZE_DIGITS_MAX;
-  for (int digit; at < last && (digit = runnel__hex_value(*at)) >= 0; at++)
-    size = size << 4 | (uint64_t)digit;
-  if (size == 0 || end - at < 2 || at[0] != '\r' || at[1] != '\n')
-    return 0;
-  chunk->size = size;
-  chunk->state = AFTER_DATA;
-  return (size_t)(at + 2 - bytes.at);
-}
-
 enum runnel__chunk_read runnel__chunk_read(struct runnel__chunk *chunk,
                                            struct runnel__str *bytes,
                                            const char **why) {
-  size_t used = read_usual(chunk, *bytes);
-  bytes->at += used;
-  bytes->len -= used;
-  if (used > 0)
+  size_t used = runnel__chunk_usual(chunk, bytes->at, bytes->len, &chunk->size);
+  if (used > 0) {
+    chunk->state = AFTER_DATA;
+    bytes->at += used;
+    bytes->len -= used;
     return RUNNEL__CHUNK_DATA;
+  }
   while (bytes->len > 0) {
     int at_size_end = chunk->state == SIZE_LF;
     *why = step(chunk, bytes->at[0]);

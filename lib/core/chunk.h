@@ -15,6 +15,7 @@
 
 #include "str.h"
 
+#define RUNNEL__CHUNK_DIGITS_MAX 16 /* of an uint64_t, leading zeros aside */
 #define RUNNEL__CHUNK_LINE_BYTES_MAX 4096
 #define RUNNEL__TRAILERS_BYTES_MAX 16384
 
@@ -23,9 +24,11 @@ struct runnel__chunk {
   uint64_t size;     /* of the chunk whose size line was read */
   uint16_t line_len; /* of the size line so far */
   uint16_t trailers_len;
-  uint8_t state;  /* enum in chunk.c */
+  uint8_t state;  /* below, or enum in chunk.c */
   uint8_t digits; /* of the size, leading zeros aside */
 };
+
+enum { RUNNEL__CHUNK_FIRST_SIZE = 0, RUNNEL__CHUNK_AFTER_DATA = 1 };
 
 enum runnel__chunk_read {
   RUNNEL__CHUNK_MORE = 0, /* the input is used up */
@@ -39,5 +42,39 @@ enum runnel__chunk_read {
 enum runnel__chunk_read runnel__chunk_read(struct runnel__chunk *chunk,
                                            struct runnel__str *bytes,
                                            const char **why);
+
+/* Each byte's value as a hex digit, or -1. */
+extern const signed char runnel__chunk_digits[256];
+
+/* What servers write, looked at in one go: the CRLF of the data before, digits,
+ * CRLF. Returns their length, and *size bytes of data follow; the state is then
+ * AFTER_DATA. 0: it is not just so, and runnel__chunk_read is to judge. */
+static inline size_t runnel__chunk_usual(const struct runnel__chunk *chunk,
+                                         const char *bytes, size_t len,
+                                         uint64_t *size) {
+  static const char crlf[2] = {'\r', '\n'};
+  const char *at = bytes;
+  const char *end = bytes + len;
+  if (chunk->state == RUNNEL__CHUNK_AFTER_DATA) {
+    if (len < sizeof crlf || memcmp(at, crlf, sizeof crlf) != 0)
+      return 0;
+    at += sizeof crlf;
+  } else if (chunk->state != RUNNEL__CHUNK_FIRST_SIZE) {
+    return 0;
+  }
+  const char *last =
+      end - at > RUNNEL__CHUNK_DIGITS_MAX ? at + RUNNEL__CHUNK_DIGITS_MAX : end;
+  uint64_t value = 0;
+  int digit;
+  while (at < last && (digit = runnel__chunk_digits[(unsigned char)*at]) >= 0) {
+    value = value << 4 | (uint64_t)digit;
+    at++;
+  }
+  if (value == 0 || end - at < (ptrdiff_t)sizeof crlf ||
+      memcmp(at, crlf, sizeof crlf) != 0)
+    return 0;
+  *size = value;
+  return (size_t)(at - bytes) + sizeof crlf;
+}
 
 #endif

@@ -188,8 +188,26 @@ static int read_frame(struct runnel__reply *reply) {
   return RUNNEL_OK;
 }
 
+/* A chunk's size line and its data, where both are as they usually are and the
+ * data is there. 0: they are not, and nothing changed. */
+static int next_whole_chunk(struct runnel__reply *reply, char **body,
+                            size_t *body_len) {
+  uint64_t size;
+  size_t used =
+      runnel__chunk_usual(&reply->chunk, reply->at, reply->len, &size);
+  if (used == 0 || size > reply->len - used)
+    return 0;
+  *body = reply->at + used;
+  *body_len = (size_t)size;
+  use(reply, used + (size_t)size);
+  reply->chunk.state = RUNNEL__CHUNK_AFTER_DATA;
+  return 1;
+}
+
 int runnel__reply_next(struct runnel__reply *reply, struct runnel__mem *mem,
                        char **body, size_t *body_len) {
+  if (reply->phase == CHUNK_FRAME && next_whole_chunk(reply, body, body_len))
+    return RUNNEL__REPLY_BODY;
   if (reply->phase == HEAD)
     return next_head(reply, mem);
   if (reply->phase == CHUNK_FRAME && reply->len > 0) {

@@ -6,16 +6,21 @@
 
 #include "client.h"
 
+/* The item just parsed is taken: on_id is owed if it has changed the id. */
+static void owe_id(runnel_stream *stream) {
+  if (runnel__parser_id_changed(&stream->parser) &&
+      stream->policy->on_id != NULL)
+    stream->id_due = 1;
+}
+
 static void say_id(runnel_stream *stream, struct runnel__str id) {
   stream->id_due = 0;
-  if (stream->policy->on_id == NULL)
-    return;
   runnel__stream_enter(stream);
   stream->policy->on_id(stream, id.at, id.len, stream->user);
   runnel__stream_leave(stream);
 }
 
-/* on_id, unless a pause holds it back or there is nobody to hear it. */
+/* on_id, unless it is not owed or a pause holds it back. */
 static void tell_id(runnel_stream *stream) {
   if (!stream->id_due || stream->paused ||
       stream->state == RUNNEL_STATE_CLOSING)
@@ -40,44 +45,48 @@ void runnel__deliver_owed(runnel_stream *stream) {
   runnel__free(&client->mem, copy);
 }
 
-static int is_sentinel(const runnel_stream *stream,
-                       const struct runnel_event *event) {
+static int is_sentinel(const char *sentinel, const struct runnel_event *event) {
   struct runnel__str data = {event->data, event->data_len};
-  return stream->policy->sentinel != NULL &&
-         runnel__str_eq(data, runnel__str_of(stream->policy->sentinel));
+  return sentinel[0] == event->data[0] &&
+         runnel__str_eq(data, runnel__str_of(sentinel));
 }
 
-static void tell_event(runnel_stream *stream,
-                       const struct runnel_event *event) {
+static void take_sentinel(runnel_stream *stream) {
   uint32_t epoch = stream->epoch;
-  int changed = runnel__parser_id_changed(&stream->parser);
-  runnel__stream_enter(stream);
-  int answer = stream->policy->on_event(stream, event, stream->user);
-  if (answer == RUNNEL_LATER) {
-    stream->refusals++;
-    /* Before leave, which sweeps: the id is taken back in any case. */
-    runnel__parser_refuse(&stream->parser, event);
-    if (stream->epoch == epoch)
-      (void)runnel__stream_pause(stream);
-  } else {
-    stream->events++;
-    stream->id_due |= (uint8_t)changed;
-  }
-  runnel__stream_leave(stream);
-  tell_id(stream);
-}
-
-static void take_event(runnel_stream *stream,
-                       const struct runnel_event *event) {
-  if (!is_sentinel(stream, event)) {
-    tell_event(stream, event);
-    return;
-  }
-  uint32_t epoch = stream->epoch;
-  stream->id_due |= (uint8_t)runnel__parser_id_changed(&stream->parser);
+  owe_id(stream);
   tell_id(stream);
   if (stream->epoch == epoch)
     runnel__stream_end(stream, RUNNEL_OK, RUNNEL_PHASE_BODY, 0);
+}
+
+static void refuse_event(runnel_stream *stream,
+                         const struct runnel_event *event, uint32_t epoch) {
+  stream->refusals++;
+  /* Before leave, which sweeps: the id is taken back in any case. */
+  runnel__parser_refuse(&stream->parser, event);
+  if (stream->epoch == epoch)
+    (void)runnel__stream_pause(stream);
+}
+
+void runnel__deliver_event(runnel_stream *stream,
+                           const struct runnel_event *event) {
+  const struct runnel__policy *policy = stream->policy;
+  uint32_t epoch = stream->epoch;
+  if (policy->sentinel != NULL && is_sentinel(policy->sentinel, event)) {
+    take_sentinel(stream);
+    return;
+  }
+  runnel__stream_enter(stream);
+  int answer = policy->on_event(stream, event, stream->user);
+  if (answer == RUNNEL_LATER) {
+    refuse_event(stream, event, epoch);
+  } else {
+    stream->events++;
+    owe_id(stream);
+  }
+  runnel__stream_leave(stream);
+  if (stream->id_due)
+    tell_id(stream);
 }
 
 static void tell_comment(runnel_stream *stream,
@@ -89,7 +98,7 @@ static void tell_comment(runnel_stream *stream,
 }
 
 static void tell_drop(runnel_stream *stream, const struct runnel_event *event) {
-  stream->id_due |= (uint8_t)runnel__parser_id_changed(&stream->parser);
+  owe_id(stream);
   struct runnel_drop drop = {event->data_len, event->id, event->id_len};
   if (stream->policy->on_drop != NULL) {
     runnel__stream_enter(stream);
@@ -111,10 +120,10 @@ void runnel__deliver(runnel_stream *stream, int kind,
                      const struct runnel_event *event) {
   switch (kind) {
   case RUNNEL_PARSED_EVENT:
-    take_event(stream, event);
+    runnel__deliver_event(stream, event);
     break;
   case RUNNEL_PARSED_ID:
-    stream->id_due = 1;
+    owe_id(stream);
     tell_id(stream);
     break;
   case RUNNEL_PARSED_COMMENT:

@@ -1,7 +1,7 @@
 /* A request out, a response in: owns the link, pulls the codecs, keeps what a
  * turn leaves unread.
  *
- * The codecs are pulled, so the application is only ever called from step(),
+ * The codecs are pulled, so the application is only ever called from pull(),
  * with neither on the stack: after each item the loop looks at the epoch and
  * the pause again, and whatever a callback did is ordinary. */
 #include "stream.h"
@@ -21,7 +21,7 @@ static const struct runnel__world_ops *world_ops(const runnel_stream *stream) {
 
 void runnel__exchange_listen(runnel_stream *stream) {
   int on = stream->link != NULL && stream->reply != NULL && !stream->paused &&
-           stream->rest == NULL && !stream->parsing;
+           stream->rest == NULL && !stream->parsing && !stream->sated;
   if (stream->link == NULL || on == stream->listening)
     return;
   stream->listening = (uint8_t)on;
@@ -41,6 +41,7 @@ void runnel__exchange_cut(runnel_stream *stream) {
   stream->epoch++;
   stream->accepted = 0;
   stream->parsing = 0;
+  stream->sated = 0;
   stream->listening = 0;
   if (stream->link == NULL)
     return;
@@ -89,25 +90,22 @@ static void end_badly(runnel_stream *stream, int code, int native) {
                      native);
 }
 
-static int step_parser(runnel_stream *stream) {
+/* Pulls one parsed item. */
+static void step_parser(runnel_stream *stream) {
   struct runnel_event event;
   int kind = runnel__parser_next(&stream->parser, &event);
-  if (kind == RUNNEL_PARSED_MORE)
+  if (kind == RUNNEL_PARSED_EVENT)
+    runnel__deliver_event(stream, &event);
+  else if (kind == RUNNEL_PARSED_MORE)
     stream->parsing = 0;
   else if (kind > 0)
     runnel__deliver(stream, kind, &event);
   else
     runnel__stream_end(stream, kind, RUNNEL_PHASE_BODY, 0);
-  return kind != RUNNEL_PARSED_MORE;
 }
 
-/* Pulls one thing. 1: there may be more; 0: all is used up. *shown counts what
- * was delivered. */
-static int step(runnel_stream *stream, int *shown) {
-  if (stream->parsing) {
-    *shown += step_parser(stream);
-    return 1;
-  }
+/* Pulls one thing of the response. 0: all is used up. */
+static int step_reply(runnel_stream *stream) {
   char *body;
   size_t len;
   int item =
@@ -130,17 +128,16 @@ static int step(runnel_stream *stream, int *shown) {
   }
 }
 
-/* Pulls until all is used up (1), or something is left (0): the budget is
- * spent, the application paused, or the attempt is over. */
+/* Pulls until all is used up (1), or something is left (0): the application
+ * paused, or the attempt is over. */
 static int pull(runnel_stream *stream) {
   uint32_t epoch = stream->epoch;
-  int shown = 0;
-  while (shown < RUNNEL__TURN_EVENTS) {
-    if (!step(stream, &shown))
+  do {
+    if (stream->parsing)
+      step_parser(stream);
+    else if (!step_reply(stream))
       return 1;
-    if (stream->epoch != epoch || stream->paused)
-      return 0;
-  }
+  } while (stream->epoch == epoch && !stream->paused);
   return 0;
 }
 
@@ -189,20 +186,28 @@ static int keep_rest(runnel_stream *stream) {
   return copy_rest(stream, low);
 }
 
+static uint64_t items(const runnel_stream *stream) {
+  return stream->parser.counts.events + stream->parser.counts.comments;
+}
+
+/* A read is pulled to its end, for what it leaves would have to be copied; a
+ * stream that had so many events in it reads no more until the next turn. */
 static void hear_bytes(void *owner, char *bytes, size_t len) {
   runnel_stream *stream = owner;
   runnel_client *client = stream->client;
   runnel__client_begin(client);
   uint32_t epoch = stream->epoch;
+  uint64_t before = items(stream);
   stream->heard_ms = client->now_ms;
   runnel__reply_feed(stream->reply, bytes, len);
-  if (!pull(stream) && stream->epoch == epoch) {
-    if (keep_rest(stream) != RUNNEL_OK)
-      runnel__stream_end(
-          stream, RUNNEL_ENOMEM,
-          stream->accepted ? RUNNEL_PHASE_BODY : RUNNEL_PHASE_HEAD, 0);
-    else if (!stream->paused)
+  if (pull(stream)) {
+    stream->sated = items(stream) - before >= RUNNEL__TURN_EVENTS;
+    if (stream->sated)
       runnel__client_ready(client, stream);
+  } else if (stream->epoch == epoch && keep_rest(stream) != RUNNEL_OK) {
+    runnel__stream_end(stream, RUNNEL_ENOMEM,
+                       stream->accepted ? RUNNEL_PHASE_BODY : RUNNEL_PHASE_HEAD,
+                       0);
   }
   runnel__exchange_listen(stream);
   runnel__client_end(client);
@@ -225,14 +230,13 @@ void runnel__exchange_serve(runnel_stream *stream) {
   if (stream->link == NULL || stream->reply == NULL)
     return;
   uint32_t epoch = stream->epoch;
+  stream->sated = 0;
   if (stream->rest != NULL || stream->parsing) {
     int used_up = pull(stream);
     if (stream->epoch != epoch)
       return;
     if (used_up)
       drop_rest(stream);
-    else if (!stream->paused)
-      runnel__client_ready(stream->client, stream);
   }
   runnel__exchange_listen(stream);
 }

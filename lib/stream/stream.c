@@ -170,12 +170,7 @@ void runnel__stream_free(runnel_stream *stream) {
   runnel__free(mem, stream);
 }
 
-void runnel__stream_enter(runnel_stream *stream) { stream->in_callback++; }
-
-void runnel__stream_leave(runnel_stream *stream) {
-  stream->in_callback--;
-  if (!stream->stale || stream->in_callback > 0)
-    return;
+void runnel__stream_sweep(runnel_stream *stream) {
   stream->stale = 0;
   runnel__attempt_sweep(stream);
   runnel__exchange_sweep(stream);

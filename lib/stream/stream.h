@@ -29,7 +29,7 @@
 #define RUNNEL__ERROR_BODY_MS 2000
 /* After ERESOURCE nobody dials for so long (ms). */
 #define RUNNEL__RESOURCE_PAUSE_MS 1000
-/* Events of one stream before the others have their turn. */
+/* After a read with so many events the others have their turn. */
 #define RUNNEL__TURN_EVENTS 1024
 /* One line about an ending, NUL included. */
 #define RUNNEL__TEXT_BYTES 256
@@ -73,6 +73,7 @@ struct runnel_stream {
   struct runnel__rest *rest;     /* unread; NULL: nothing */
   void *user;
   int64_t heard_ms; /* when bytes came last */
+  uint64_t events;  /* taken */
   uint32_t epoch;
   uint8_t state; /* enum runnel_state, PAUSED excepted */
   uint8_t paused;
@@ -80,7 +81,9 @@ struct runnel_stream {
   uint8_t accepted;  /* the body is an event stream */
   uint8_t parsing;   /* the parser has input, or an event to show again */
   uint8_t listening; /* as the link was told */
+  uint8_t sated;     /* it had its share of this turn */
   uint8_t stale;     /* to be swept when the callback returns */
+  uint8_t id_due;    /* on_id is owed, once no pause holds it back */
   struct runnel__parser parser;
 
   /* The rest of its life. */
@@ -103,7 +106,6 @@ struct runnel_stream {
   uint64_t opened_events; /* taken before that response */
   uint64_t attempts;
   uint64_t opens;
-  uint64_t events;
   uint64_t refusals;
   int last_code; /* of the attempt before */
   int last_status;
@@ -115,7 +117,6 @@ struct runnel_stream {
   uint8_t why;          /* enum runnel_why of the next attempt */
   uint8_t unauthorized; /* a 401 came, and no 200 since */
   uint8_t proceeded;    /* a held request may go on */
-  uint8_t id_due;       /* on_id is owed, once no pause holds it back */
 };
 
 /* stream.c */
@@ -143,8 +144,15 @@ void runnel__stream_serve(runnel_stream *stream);
 void runnel__stream_free(runnel_stream *stream);
 
 /* Brackets every callback of a stream; leave sweeps what ended meanwhile. */
-void runnel__stream_enter(runnel_stream *stream);
-void runnel__stream_leave(runnel_stream *stream);
+void runnel__stream_sweep(runnel_stream *stream);
+static inline void runnel__stream_enter(runnel_stream *stream) {
+  stream->in_callback++;
+}
+static inline void runnel__stream_leave(runnel_stream *stream) {
+  stream->in_callback--;
+  if (stream->stale && stream->in_callback == 0)
+    runnel__stream_sweep(stream);
+}
 
 /* attempt.c */
 /* Waits for the gate, towards a new attempt (attempt NULL) or the next hop. */
@@ -187,15 +195,17 @@ void runnel__redirect_userinfo(const runnel_stream *stream,
 /* exchange.c */
 /* Writes the request on a link that is up and begins to read. */
 int runnel__exchange_start(runnel_stream *stream, struct runnel__link *link);
-/* Pulls what was fed or kept until it is used up, the budget is, or the
- * application stops it. */
+/* Pulls what was kept until it is used up or the application stops it, and
+ * reads on. */
 void runnel__exchange_serve(runnel_stream *stream);
 void runnel__exchange_listen(runnel_stream *stream); /* tells the link */
 /* Hangs up; the epoch goes on. What it owns is swept later. */
 void runnel__exchange_cut(runnel_stream *stream);
 void runnel__exchange_sweep(runnel_stream *stream); /* frees reply and rest */
 
-/* deliver.c: shows one parsed item. */
+/* deliver.c: shows one parsed item; an event, the commonest, alone. */
+void runnel__deliver_event(runnel_stream *stream,
+                           const struct runnel_event *event);
 void runnel__deliver(runnel_stream *stream, int kind,
                      const struct runnel_event *event);
 /* An on_id that a pause held back. */
