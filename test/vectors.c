@@ -43,22 +43,66 @@ static size_t read_escape(char *byte, const char *text) {
   }
 }
 
-static void add_in(struct vector *vector, const char *text) {
-  while (*text != '\0') {
-    assert_true(vector->in_len < sizeof vector->in);
-    char *byte = &vector->in[vector->in_len++];
-    if (*text == '\\')
+/* Where text goes: into `in`, which gets the bytes that escapes stand for, or
+ * into `out`, which keeps them as a transcript does. */
+struct writer {
+  char *at;
+  size_t len;
+  size_t cap;
+  int keep_escapes;
+};
+
+/* Adds the text up to `end`, in which nothing is repeated. */
+static void add_plain(struct writer *writer, const char *text,
+                      const char *end) {
+  while (text < end) {
+    assert_true(writer->len + 1 < writer->cap);
+    char *byte = &writer->at[writer->len++];
+    if (*text == '\\' && !writer->keep_escapes)
       text += 1 + read_escape(byte, text + 1);
     else
       *byte = *text++;
   }
 }
 
+/* The next \(N TEXT), or the end. */
+static const char *find_repeat(const char *text) {
+  for (; *text != '\0'; text++) {
+    if (text[0] == '\\' && text[1] == '(')
+      break;
+    if (text[0] == '\\' && text[1] != '\0')
+      text++;
+  }
+  return text;
+}
+
+static void add_text(struct writer *writer, const char *text) {
+  for (;;) {
+    const char *repeat = find_repeat(text);
+    add_plain(writer, text, repeat);
+    if (*repeat == '\0')
+      return;
+    char *what;
+    unsigned long times = strtoul(repeat + 2, &what, 10);
+    const char *end = strchr(what, ')');
+    assert_true(*what == ' ' && end != NULL);
+    for (; times > 0; times--)
+      add_plain(writer, what + 1, end);
+    text = end + 1;
+  }
+}
+
+static void add_in(struct vector *vector, const char *text) {
+  struct writer writer = {vector->in, vector->in_len, sizeof vector->in, 0};
+  add_text(&writer, text);
+  vector->in_len = writer.len;
+}
+
 static void add_out(struct vector *vector, const char *text) {
-  size_t len = strlen(vector->out), more = strlen(text);
-  assert_true(len + more + 2 <= sizeof vector->out);
-  memcpy(vector->out + len, text, more);
-  memcpy(vector->out + len + more, "\n", 2);
+  size_t len = strlen(vector->out);
+  struct writer writer = {vector->out, len, sizeof vector->out - 1, 1};
+  add_text(&writer, text);
+  memcpy(vector->out + writer.len, "\n", 2);
 }
 
 static void read_rules(struct runnel__parser_rules *rules, char *text) {
@@ -123,5 +167,19 @@ size_t vectors_each(const char *file,
   fclose(from);
   if (count > 0)
     visit(&vector, user);
+  return count;
+}
+
+size_t vectors_all(void (*visit)(const struct vector *vector, void *user),
+                   void *user) {
+  static const char *const files[] = {
+      "standard", "lines", "ids",      "retry", "limits",  "comments", "utf8",
+      "field",    "wpt",   "contract", "bugs",  "windows", "cuts"};
+  size_t count = 0;
+  for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+    size_t more = vectors_each(files[i], visit, user);
+    assert_true(more > 0);
+    count += more;
+  }
   return count;
 }

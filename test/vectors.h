@@ -9,9 +9,9 @@
 struct vector {
   char name[128];
   struct runnel__parser_rules rules;
-  char in[2048];
+  char in[6144];
   size_t in_len;
-  char out[2048]; /* the transcript, NUL-terminated */
+  char out[6144]; /* the transcript, NUL-terminated */
 };
 
 /* Calls `visit` for each case of the file and returns how many there were. The
@@ -20,5 +20,9 @@ struct vector {
 size_t vectors_each(const char *file,
                     void (*visit)(const struct vector *vector, void *user),
                     void *user);
+
+/* The same with the cases of all files. */
+size_t vectors_all(void (*visit)(const struct vector *vector, void *user),
+                   void *user);
 
 #endif
