@@ -1,4 +1,5 @@
-/* The event-stream parser: vectors under every cut, a slow reference on random
+/* The event-stream parser: vectors under every cut while items are refused and
+ * moved (group split has them behind other layers), a slow reference on random
  * streams, and memory that runs out at every place. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +14,7 @@
 #include "vectors.h"
 
 #define SLACK 64
-#define THREE_CUTS_BYTES_MAX 60
+#define TWO_CUTS_BYTES_MAX 60
 #define RANDOM_STREAMS 200000
 #define LONG_STREAMS 10000
 #define LONG_BYTES 8192
@@ -84,12 +85,10 @@ static void try_vector(const struct vector *vector, void *user) {
       run_vector(tally, vector, &plan);
     }
   }
-  if (vector->in_len > THREE_CUTS_BYTES_MAX)
+  if (vector->in_len > TWO_CUTS_BYTES_MAX)
     return;
-  plan = (struct run_plan){.rules = &vector->rules};
-  run_two_cuts(tally, vector, plan);
-  plan.mode = RUN_MOVE | RUN_REFUSE;
-  plan.slack = SLACK;
+  plan = (struct run_plan){
+      .rules = &vector->rules, .mode = RUN_MOVE | RUN_REFUSE, .slack = SLACK};
   run_two_cuts(tally, vector, plan);
 }
 
