@@ -4,7 +4,10 @@
 #include <unistd.h>
 
 #include "net/loop.h"
+#include "net/tls_settings.h"
+#include "net/trust.h"
 #include "stream/client.h"
+#include "stream/options.h"
 #include "stream/request.h"
 #include "stream/stream.h"
 
@@ -216,3 +219,32 @@ int runnel_request_proceed(runnel_request *request, int code) {
   int err = check_request(request);
   return err != RUNNEL_OK ? err : runnel__request_proceed(request, code);
 }
+
+/* 0, or RUNNEL_EINVAL; NULL is the defaults. */
+static int check_tls_options(struct runnel_tls_options *options) {
+  if (options == NULL)
+    return RUNNEL_OK;
+  if (options->size == 0)
+    return RUNNEL_EINVAL; /* not initialised: its text is not ours to write */
+  options->error_text[0] = '\0';
+  return runnel__options_size(options, options->size, sizeof *options, "",
+                              options->error_text);
+}
+
+int runnel_tls_new(runnel_tls **tls, struct runnel_tls_options *options) {
+  int err = tls == NULL ? RUNNEL_EINVAL : check_tls_options(options);
+  return err != RUNNEL_OK ? err : runnel__tls_settings_new(tls, options);
+}
+
+int runnel_tls_reload(runnel_tls *tls, struct runnel_tls_options *options) {
+  int err = tls == NULL ? RUNNEL_EINVAL : check_tls_options(options);
+  return err != RUNNEL_OK ? err : runnel__tls_settings_reload(tls, options);
+}
+
+runnel_tls *runnel_tls_retain(runnel_tls *tls) {
+  return runnel__tls_settings_retain(tls);
+}
+
+void runnel_tls_release(runnel_tls *tls) { runnel__tls_settings_release(tls); }
+
+const char *runnel_tls_library(void) { return runnel__trust_library(); }

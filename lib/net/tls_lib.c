@@ -6,12 +6,19 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 
+#include <mbedtls/asn1.h>
+#include <mbedtls/bignum.h>
+#include <mbedtls/ecp.h>
+#include <mbedtls/md.h>
+#include <mbedtls/pem.h>
 #include <mbedtls/platform.h>
 #include <mbedtls/platform_util.h>
 #include <mbedtls/ssl_ciphersuites.h>
 #include <mbedtls/version.h>
 
+#include "rng.h"
 #include "runnel.h"
 
 #if defined(MBEDTLS_SSL_PROTO_TLS1_3) && MBEDTLS_VERSION_MAJOR >= 3
@@ -201,6 +208,41 @@ int runnel__tls_lib_configure(mbedtls_ssl_config *config, int version_min,
   mbedtls_ssl_conf_renegotiation(config, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
 #endif
   return 0;
+}
+
+int runnel__tls_lib_parse_key(mbedtls_pk_context *key, const void *bytes,
+                              size_t len, const char *password) {
+  const unsigned char *secret = (const unsigned char *)password;
+  size_t secret_len = password == NULL ? 0 : strlen(password);
+#if MBEDTLS_VERSION_MAJOR < 3
+  return mbedtls_pk_parse_key(key, bytes, len, secret, secret_len);
+#else
+  return mbedtls_pk_parse_key(key, bytes, len, secret, secret_len,
+                              runnel__rng_draw, NULL);
+#endif
+}
+
+int runnel__tls_lib_check_pair(const mbedtls_pk_context *public_key,
+                               mbedtls_pk_context *private_key) {
+#if MBEDTLS_VERSION_MAJOR < 3
+  return mbedtls_pk_check_pair(public_key, private_key);
+#else
+  return mbedtls_pk_check_pair(public_key, private_key, runnel__rng_draw, NULL);
+#endif
+}
+
+/* A code is the sum of one of a high module and one of a low one. */
+int runnel__tls_lib_is_no_memory(int code) {
+  int low = -(-code & 0x7f), high = -(-code & ~0x7f);
+  return low == MBEDTLS_ERR_ASN1_ALLOC_FAILED ||
+         low == MBEDTLS_ERR_MPI_ALLOC_FAILED ||
+         high == MBEDTLS_ERR_X509_ALLOC_FAILED ||
+         high == MBEDTLS_ERR_PK_ALLOC_FAILED ||
+         high == MBEDTLS_ERR_ECP_ALLOC_FAILED ||
+         high == MBEDTLS_ERR_MD_ALLOC_FAILED ||
+         high == MBEDTLS_ERR_PEM_ALLOC_FAILED ||
+         high == MBEDTLS_ERR_CIPHER_ALLOC_FAILED ||
+         high == MBEDTLS_ERR_SSL_ALLOC_FAILED;
 }
 
 /* In 3.6 states of a server follow, in 2.28 states of a handshake. */

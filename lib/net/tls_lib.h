@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 
+#include <mbedtls/pk.h>
 #include <mbedtls/ssl.h>
 
 /* Before all else, as often as one likes, on any thread: 0 or
@@ -27,6 +28,18 @@ int runnel__tls_lib_version_max(void);
  * never NONE. */
 int runnel__tls_lib_configure(mbedtls_ssl_config *config, int version_min,
                               int version_max, int resumes);
+
+/* A private key, PEM with its NUL or DER; password NULL: none. 0 or mbedTLS's
+ * code. */
+int runnel__tls_lib_parse_key(mbedtls_pk_context *key, const void *bytes,
+                              size_t len, const char *password);
+
+/* 0: the private key belongs to the public one. */
+int runnel__tls_lib_check_pair(const mbedtls_pk_context *public_key,
+                               mbedtls_pk_context *private_key);
+
+/* The code says that there was no memory. */
+int runnel__tls_lib_is_no_memory(int code);
 
 int runnel__tls_lib_is_over(const mbedtls_ssl_context *ssl);
 

@@ -5,6 +5,7 @@
 #include <mbedtls/ssl.h>
 
 #include "tls.h"
+#include "tls_settings.h"
 #include "trust.h"
 
 /* The configuration that connections share. anonymous: without the client
@@ -12,17 +13,22 @@
 const mbedtls_ssl_config *
 runnel__trust_config(const struct runnel__trust *trust, int anonymous);
 
-/* 0: every handshake is to be a full one (no_resumption). */
+/* 1: sessions may be kept and used again. */
 int runnel__trust_resumes(const struct runnel__trust *trust);
 
+/* What the check of a chain asks of the settings. */
+const struct runnel__material *
+runnel__trust_material(const struct runnel__trust *trust);
+
 /* What the check of a chain is given, and what it finds. One per connection,
- * needed during the handshake only. */
+ * needed during the handshake only; what is not given begins as zero. */
 struct runnel__vouch {
   const struct runnel__trust *trust;
   struct runnel__str host; /* to be proved; as in struct runnel__secure */
   int literal;             /* the host is an address */
   int64_t leaf_until_s;    /* notAfter of the peer's own certificate, in
                               seconds since 1970; 0: none was seen */
+  int pinned;              /* a certificate of the chain has a pinned key */
   int code;                /* RUNNEL_ETRUST or RUNNEL_ENOMEM once refused */
   char why[RUNNEL__TLS_WHY_BYTES]; /* what was wrong with which certificate */
 };
@@ -33,5 +39,10 @@ struct runnel__vouch {
  * constraints, extended usage and pins, the same way on every version. */
 int runnel__vouch(void *vouch, mbedtls_x509_crt *crt, int depth,
                   uint32_t *flags);
+
+/* A handshake failed with mbedTLS's code `native`: RUNNEL_ETRUST or
+ * RUNNEL_ENOMEM, with `code` and `why` set, if that was for the peer's
+ * certificates, also if they could not even be read; else 0. */
+int runnel__vouch_failed(struct runnel__vouch *vouch, int native);
 
 #endif
