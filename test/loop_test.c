@@ -11,8 +11,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "../lib/net/loop.h"
@@ -59,7 +57,7 @@ static void test_an_alarm_always_due_starves_nobody(void **state) {
   rig.world->ops->wake_at(rig.world, rig.world->ops->now_ms(rig.world) + 1);
   RIG_UNTIL(&rig, rig.alarms);
   rig.world->ops->listen(ear.link, 1);
-  assert_int_equal(send(fd, "x", 1, 0), 1);
+  rig_put(fd, "x");
   RIG_UNTIL(&rig, ear.got);
   int alarms = rig.alarms;
   uv_run(&rig.loop, UV_RUN_NOWAIT);
@@ -260,7 +258,6 @@ static void test_names_and_literals_resolve(void **state) {
   rig_close(&rig);
 }
 
-/* An empty label cannot be asked of any server. */
 /* Each address once, no more than are dialled, without what else came along. */
 static void test_a_name_with_many_addresses(void **state) {
   (void)state;
@@ -278,6 +275,7 @@ static void test_a_name_with_many_addresses(void **state) {
   rig_close(&rig);
 }
 
+/* An empty label cannot be asked of any server. */
 static void test_a_name_that_cannot_exist(void **state) {
   (void)state;
   struct rig rig;
@@ -365,15 +363,12 @@ static void test_no_memory_for_a_world(void **state) {
 static void test_no_descriptors_for_a_world(void **state) {
   (void)state;
   struct rig rig;
-  struct rlimit limit;
   rig_open(&rig, 0);
   long before = atomic_load(&rig.balance);
-  assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-  struct rlimit none = {3, limit.rlim_max};
   struct runnel__world *world = NULL;
-  assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+  struct rlimit limit = rig_take_descriptors();
   int code = runnel__loop_new(&world, &rig.hooks, NULL);
-  assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  rig_give_descriptors(limit);
   assert_int_equal(code, RUNNEL_ERESOURCE);
   assert_int_equal(atomic_load(&rig.balance), before);
   rig_close(&rig);
@@ -410,7 +405,7 @@ static void test_close_comes_after_links_that_were_hung_up(void **state) {
   int listener = rig_listen(&target);
   rig_connect(&rig, &ears[0], &target);
   rig_connect(&rig, &ears[1], &target);
-  memset(target.addr.ip, 255, 4);
+  target = rig_nowhere();
   rig_connect(&rig, &ears[2], &target);
   for (size_t i = 0; i < 3; i++)
     rig.world->ops->hang_up(ears[i].link);

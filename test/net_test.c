@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -21,9 +20,13 @@
 
 int runnel__test_net(void);
 
-static void put(int fd, const char *text) {
-  size_t len = strlen(text);
-  assert_int_equal(send(fd, text, len, 0), (ssize_t)len);
+/* More than fits into the sockets' buffers. */
+static void send_much(struct rig *rig, struct ear *ear) {
+  size_t len = 16 * 1024 * 1024;
+  char *zeros = calloc(1, len);
+  assert_non_null(zeros);
+  assert_int_equal(rig->world->ops->send(ear->link, zeros, len), 0);
+  free(zeros);
 }
 
 static void test_bytes_come_only_while_listening(void **state) {
@@ -33,14 +36,14 @@ static void test_bytes_come_only_while_listening(void **state) {
   rig_open(&rig, 0);
   const struct runnel__world_ops *ops = rig.world->ops;
   int fd = rig_pair(&rig, &ear);
-  put(fd, "one");
+  rig_put(fd, "one");
   assert_false(rig_spins(&rig));
   assert_int_equal(ear.got, 0);
   ops->listen(ear.link, 1);
   RIG_UNTIL(&rig, ear.got > 0);
   assert_string_equal(ear.last, "one");
   ops->listen(ear.link, 0);
-  put(fd, "second");
+  rig_put(fd, "second");
   assert_false(rig_spins(&rig));
   assert_int_equal(ear.reads, 1);
   ops->listen(ear.link, 1);
@@ -119,15 +122,12 @@ static void test_a_refused_connect(void **state) {
   rig_close(&rig);
 }
 
-/* A broadcast address: connect itself fails, which is heard a turn later. */
 static void test_an_error_at_once_is_heard_next_turn(void **state) {
   (void)state;
   struct rig rig;
   struct ear ear;
   struct ear unheard;
-  struct runnel__target target = {0};
-  memset(target.addr.ip, 255, 4);
-  target.addr.port = 80;
+  struct runnel__target target = rig_nowhere();
   rig_open(&rig, 0);
   rig_connect(&rig, &ear, &target);
   rig_connect(&rig, &unheard, &target);
@@ -146,14 +146,11 @@ static void test_descriptors_run_out(void **state) {
   struct rig rig;
   struct ear ear;
   struct runnel__target target;
-  struct rlimit before;
   rig_open(&rig, 0);
   int listener = rig_listen(&target);
-  assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-  struct rlimit none = {3, before.rlim_max};
-  assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+  struct rlimit before = rig_take_descriptors();
   rig_connect(&rig, &ear, &target);
-  assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+  rig_give_descriptors(before);
   RIG_UNTIL(&rig, ear.down);
   assert_int_equal(ear.code, RUNNEL_ERESOURCE);
   assert_int_equal(ear.native, EMFILE);
@@ -191,7 +188,7 @@ static void test_a_unix_socket(void **state) {
   RIG_UNTIL(&rig, ear.up);
   int fd = accept(listener, NULL, NULL);
   rig.world->ops->listen(ear.link, 1);
-  put(fd, "local");
+  rig_put(fd, "local");
   close(fd);
   RIG_UNTIL(&rig, ear.down);
   assert_string_equal(ear.last, "local");
@@ -264,10 +261,7 @@ static void test_hang_up_with_unsent_bytes(void **state) {
   struct ear ear;
   rig_open(&rig, 0);
   int fd = rig_pair(&rig, &ear);
-  size_t len = 16 * 1024 * 1024;
-  char *zeros = calloc(1, len);
-  assert_int_equal(rig.world->ops->send(ear.link, zeros, len), 0);
-  free(zeros);
+  send_much(&rig, &ear);
   rig.world->ops->hang_up(ear.link);
   close(fd);
   rig_close(&rig);
@@ -279,10 +273,8 @@ static void test_no_memory_for_the_rest_of_a_send(void **state) {
   struct ear ear;
   rig_open(&rig, 0);
   int fd = rig_pair(&rig, &ear);
-  size_t len = 16 * 1024 * 1024;
-  char *zeros = calloc(1, len);
   atomic_store(&rig.left, 0);
-  assert_int_equal(rig.world->ops->send(ear.link, zeros, len), 0);
+  send_much(&rig, &ear);
   assert_int_equal(ear.down, 0);
   assert_int_equal(rig.world->ops->waiting(ear.link), 1);
   rig.world->ops->listen(ear.link, 1);
@@ -291,7 +283,6 @@ static void test_no_memory_for_the_rest_of_a_send(void **state) {
   assert_null(rig.world->ops->connect(rig.world, &(struct runnel__target){0},
                                       &rig_ears, &ear));
   atomic_store(&rig.left, -1);
-  free(zeros);
   rig.world->ops->hang_up(ear.link);
   close(fd);
   rig_close(&rig);
@@ -329,7 +320,7 @@ static void test_sends_after_a_reset(void **state) {
   signal(SIGPIPE, SIG_DFL);
   rig_open(&rig, 0);
   int fd = rig_pair(&rig, &ear);
-  put(fd, "early answer");
+  rig_put(fd, "early answer");
   rig_reset(fd);
   RIG_UNTIL(&rig, rig.world->ops->waiting(ear.link));
   for (int i = 0; i < 3; i++)
@@ -351,10 +342,7 @@ static void test_a_reset_with_unsent_bytes(void **state) {
   struct ear ear;
   rig_open(&rig, 0);
   int fd = rig_pair(&rig, &ear);
-  size_t len = 16 * 1024 * 1024;
-  char *zeros = calloc(1, len);
-  assert_int_equal(rig.world->ops->send(ear.link, zeros, len), 0);
-  free(zeros);
+  send_much(&rig, &ear);
   rig_reset(fd);
   assert_false(rig_spins(&rig));
   rig.world->ops->listen(ear.link, 1);
@@ -371,7 +359,7 @@ static void test_waiting_sees_bytes_and_ends(void **state) {
   rig_open(&rig, 0);
   int fd = rig_pair(&rig, &ear);
   assert_int_equal(rig.world->ops->waiting(ear.link), 0);
-  put(fd, "b");
+  rig_put(fd, "b");
   assert_int_equal(rig.world->ops->waiting(ear.link), 1);
   rig.world->ops->listen(ear.link, 1);
   RIG_UNTIL(&rig, ear.got);
@@ -394,7 +382,7 @@ static void test_give_changes_who_hears(void **state) {
   other.link = ear.link;
   rig.world->ops->give(ear.link, &rig_ears, &other);
   rig.world->ops->listen(other.link, 1);
-  put(fd, "yours");
+  rig_put(fd, "yours");
   RIG_UNTIL(&rig, other.got);
   assert_int_equal(ear.got, 0);
   rig.world->ops->hang_up(other.link);
@@ -416,7 +404,7 @@ static void test_hang_up_inside_each_ear(void **state) {
     int fd = accept(listener, NULL, NULL);
     if (ear.link != NULL) {
       rig.world->ops->listen(ear.link, 1);
-      put(fd, "bytes");
+      rig_put(fd, "bytes");
       close(fd);
       RIG_UNTIL(&rig, ear.link == NULL);
     } else {
@@ -431,7 +419,7 @@ static void test_hang_up_inside_each_ear(void **state) {
   rig_connect(&rig, &refused, &target);
   refused.hang_up_in = 'd';
   RIG_UNTIL(&rig, refused.down);
-  memset(target.addr.ip, 255, 4);
+  target = rig_nowhere();
   struct ear at_once;
   rig_connect(&rig, &at_once, &target);
   at_once.hang_up_in = 'd';

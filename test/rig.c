@@ -188,6 +188,13 @@ int rig_listen(struct runnel__target *target) {
   return fd;
 }
 
+struct runnel__target rig_nowhere(void) {
+  struct runnel__target target = {0};
+  memset(target.addr.ip, 255, 4);
+  target.addr.port = 80;
+  return target;
+}
+
 void rig_connect(struct rig *rig, struct ear *ear,
                  const struct runnel__target *target) {
   memset(ear, 0, sizeof *ear);
@@ -208,9 +215,26 @@ int rig_pair(struct rig *rig, struct ear *ear) {
   return fd;
 }
 
+void rig_put(int fd, const char *text) {
+  size_t len = strlen(text);
+  assert_int_equal(send(fd, text, len, 0), (ssize_t)len);
+}
+
 void rig_reset(int fd) {
   struct linger at_once = {1, 0};
   assert_int_equal(
       setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
   close(fd);
+}
+
+struct rlimit rig_take_descriptors(void) {
+  struct rlimit before;
+  assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+  struct rlimit none = {3, before.rlim_max};
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+  return before;
+}
+
+void rig_give_descriptors(struct rlimit before) {
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }

@@ -6,6 +6,7 @@
 #define TEST_RIG_H
 
 #include <stdatomic.h>
+#include <sys/resource.h>
 #include <uv.h>
 
 #include "../lib/core/world.h"
@@ -70,6 +71,9 @@ int rig_spins(struct rig *rig);
 /* A listener on 127.0.0.1; *target says how to get there. */
 int rig_listen(struct runnel__target *target);
 
+/* Where connect itself fails: a broadcast address. */
+struct runnel__target rig_nowhere(void);
+
 /* Connects `ear` to `target`; `ear` is zeroed first. */
 void rig_connect(struct rig *rig, struct ear *ear,
                  const struct runnel__target *target);
@@ -77,7 +81,14 @@ void rig_connect(struct rig *rig, struct ear *ear,
 /* Connects and accepts, until up; returns the server's end. */
 int rig_pair(struct rig *rig, struct ear *ear);
 
+/* Sends text from the server's end. */
+void rig_put(int fd, const char *text);
+
 /* Closes the server's end with a reset. */
 void rig_reset(int fd);
+
+/* Until given back, no more descriptors are to be had. */
+struct rlimit rig_take_descriptors(void);
+void rig_give_descriptors(struct rlimit before);
 
 #endif
