@@ -26,7 +26,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "../core/buf.h"
+#include "link_inside.h"
+#include "secure.h"
 #include "socket.h"
 
 /* What one link may read in one turn, so that a firehose leaves the others
@@ -35,31 +36,6 @@
 
 /* More than any request; only there so that arithmetic cannot overflow. */
 #define OUT_BYTES_MAX (SIZE_MAX / 4)
-
-enum {
-  LINK_CONNECTING, /* or failed at once, which is told next turn */
-  LINK_UP,
-  LINK_DOWN, /* has said its last word */
-  LINK_GONE  /* hung up; the memory waits to be freed */
-};
-
-struct runnel__link {
-  struct runnel__net *net;
-  const struct runnel__link_ears *ears;
-  void *owner;
-  int fd; /* owned; -1: none */
-  uint8_t state;
-  uint8_t listening;
-  uint8_t active;           /* UV_READABLE, UV_WRITABLE: what `poll` watches */
-  uint8_t polled;           /* `poll` is a handle of the loop */
-  int code;                 /* failure that is not told yet; 0: none */
-  int native;               /* its errno */
-  struct runnel__buf out;   /* what the socket did not take yet */
-  size_t out_sent;          /* how much of `out` it took since */
-  struct runnel__list due;  /* in net->due or net->graves, or in none */
-  struct runnel__list node; /* in net->links */
-  uv_poll_t poll;
-};
 
 static void on_poll(uv_poll_t *poll, int status, int fired);
 
@@ -82,23 +58,33 @@ static int code_of(const struct runnel__link *link, int err) {
   return link->state == LINK_CONNECTING ? RUNNEL_ECONNECT : RUNNEL_ELOST;
 }
 
+/* A link that shakes hands reads whether or not anybody listens, but not while
+ * it has bytes left to try with. */
+static int wants_read(const struct runnel__link *link) {
+  if (link->state != LINK_UP)
+    return 0;
+  return runnel__secure_shakes(link) ? runnel__secure_waits(link)
+                                     : link->listening;
+}
+
 /* Nothing of a kept failure is told while nobody listens: what the peer sent
  * before it comes first. A connect has nothing that could come before. */
-static void make_due(struct runnel__link *link) {
-  int told = link->state == LINK_CONNECTING ||
-             (link->state == LINK_UP && link->listening);
-  if (link->code == RUNNEL_OK || !told || !runnel__list_empty(&link->due))
+void runnel__link_make_due(struct runnel__link *link) {
+  int told = link->state == LINK_CONNECTING || wants_read(link);
+  int some = link->code != RUNNEL_OK || runnel__secure_holds(link);
+  if (!some || !told || !runnel__list_empty(&link->due))
     return;
   runnel__list_push(&link->net->due, &link->due);
   runnel__net_rouse(link->net);
 }
 
-static void keep_failure(struct runnel__link *link, int code, int native) {
+void runnel__link_keep_failure(struct runnel__link *link, int code,
+                               int native) {
   if (link->code == RUNNEL_OK) {
     link->code = code;
     link->native = native;
   }
-  make_due(link);
+  runnel__link_make_due(link);
 }
 
 /* Interest ---------------------------------------------------------------- */
@@ -108,12 +94,11 @@ static int wanted_events(const struct runnel__link *link) {
     return UV_WRITABLE;
   if (link->state != LINK_UP)
     return 0;
-  return (link->listening ? UV_READABLE : 0) |
+  return (wants_read(link) ? UV_READABLE : 0) |
          (link->out.len > 0 ? UV_WRITABLE : 0);
 }
 
-/* Watches what is wanted, if something is missing or has fired in vain. */
-static void watch(struct runnel__link *link, int fired) {
+void runnel__link_watch(struct runnel__link *link, int fired) {
   int wanted = wanted_events(link);
   int missing = wanted & ~link->active;
   int useless = link->active & fired & ~wanted;
@@ -142,7 +127,7 @@ static int dial(struct runnel__link *link,
   link->polled = 1;
   link->net->handles++;
   uv_unref((uv_handle_t *)&link->poll);
-  watch(link, 0);
+  runnel__link_watch(link, 0);
   return 0;
 }
 
@@ -164,15 +149,13 @@ struct runnel__link *runnel__link_connect(struct runnel__world *world,
   runnel__list_push(&net->links, &link->node);
   int err = dial(link, target);
   if (err != 0)
-    keep_failure(link, code_of(link, err), err);
+    runnel__link_keep_failure(link, code_of(link, err), err);
   return link;
 }
 
 /* Telling ----------------------------------------------------------------- */
 
-/* The last word; nothing but the caller's way out may follow. A kept failure
- * was there before whatever is said now. */
-static void say_down(struct runnel__link *link, int code, int native) {
+void runnel__link_say_down(struct runnel__link *link, int code, int native) {
   if (link->code != RUNNEL_OK) {
     code = link->code;
     native = link->native;
@@ -188,7 +171,7 @@ static void say_down(struct runnel__link *link, int code, int native) {
 static void finish_connect(struct runnel__link *link) {
   int err = runnel__socket_result(link->fd);
   if (err != 0) {
-    say_down(link, code_of(link, err), err);
+    runnel__link_say_down(link, code_of(link, err), err);
     return;
   }
   link->state = LINK_UP;
@@ -207,13 +190,27 @@ static void flush(struct runnel__link *link) {
   runnel__buf_free(&link->out, &link->net->mem);
   link->out_sent = 0;
   if (sent < 0)
-    keep_failure(link, code_of(link, (int)-sent), (int)-sent);
+    runnel__link_keep_failure(link, code_of(link, (int)-sent), (int)-sent);
+}
+
+static void take_bytes(struct runnel__link *link, char *bytes, size_t len) {
+  if (link->cover == NULL)
+    link->ears->bytes(link->owner, bytes, len);
+  else
+    runnel__secure_bytes(link, bytes, len);
+}
+
+static void take_end(struct runnel__link *link) {
+  if (link->cover == NULL)
+    runnel__link_say_down(link, RUNNEL_OK, 0);
+  else
+    runnel__secure_end(link);
 }
 
 /* A read that did not fill the buffer has most likely emptied the socket;
  * asking again would cost a call to hear so. A kept failure then needs the turn
  * after this one to be told. */
-static void read_turn(struct runnel__link *link) {
+static void read_socket(struct runnel__link *link) {
   char *buf = link->net->read_buf;
   size_t total = 0;
   ptrdiff_t got;
@@ -221,23 +218,31 @@ static void read_turn(struct runnel__link *link) {
     int end = 0;
     got = runnel__socket_recv(link->fd, buf, RUNNEL__READ_BYTES, &end);
     if (end) {
-      say_down(link, RUNNEL_OK, 0);
+      take_end(link);
       return;
     }
     if (got < 0) {
-      say_down(link, code_of(link, (int)-got), (int)-got);
+      runnel__link_say_down(link, code_of(link, (int)-got), (int)-got);
       return;
     }
     if (got == 0)
       break;
     total += (size_t)got;
-    link->ears->bytes(link->owner, buf, (size_t)got);
-  } while (link->state == LINK_UP && link->listening &&
-           got == RUNNEL__READ_BYTES && total < TURN_BYTES_MAX);
+    take_bytes(link, buf, (size_t)got);
+  } while (wants_read(link) && got == RUNNEL__READ_BYTES &&
+           total < TURN_BYTES_MAX);
   if (got == 0 && link->code != RUNNEL_OK)
-    say_down(link, link->code, link->native);
+    runnel__link_say_down(link, link->code, link->native);
   else
-    make_due(link);
+    runnel__link_make_due(link);
+}
+
+/* What TLS holds comes before what the socket has. */
+static void read_turn(struct runnel__link *link) {
+  if (runnel__secure_holds(link))
+    runnel__secure_drain(link);
+  if (wants_read(link))
+    read_socket(link);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int fired) {
@@ -253,19 +258,19 @@ static void on_poll(uv_poll_t *poll, int status, int fired) {
   } else {
     if ((fired & UV_WRITABLE) != 0 && link->out.len > 0)
       flush(link);
-    if ((fired & UV_READABLE) != 0 && link->listening)
+    if ((fired & UV_READABLE) != 0 && wants_read(link))
       read_turn(link);
   }
   if (link->state == LINK_UP)
-    watch(link, fired);
+    runnel__link_watch(link, fired);
 }
 
 void runnel__link_turn(struct runnel__list *due) {
   struct runnel__link *link = RUNNEL__OF(due->next, struct runnel__link, due);
   runnel__list_remove(&link->due);
   if (link->state == LINK_CONNECTING)
-    say_down(link, link->code, link->native);
-  else if (link->state == LINK_UP && link->listening)
+    runnel__link_say_down(link, link->code, link->native);
+  else if (wants_read(link))
     read_turn(link);
 }
 
@@ -291,15 +296,12 @@ static int keep_rest(struct runnel__link *link, const char *bytes, size_t len) {
   return code == RUNNEL_OK ? RUNNEL_OK : RUNNEL_ENOMEM;
 }
 
-int runnel__link_send(struct runnel__link *link, const char *bytes,
-                      size_t len) {
-  assert(link->state == LINK_UP || link->state == LINK_DOWN);
-  if (link->state != LINK_UP || link->code != RUNNEL_OK || len == 0)
-    return RUNNEL_OK;
+int runnel__link_send_raw(struct runnel__link *link, const char *bytes,
+                          size_t len) {
   ptrdiff_t sent =
       link->out.len > 0 ? 0 : runnel__socket_send(link->fd, bytes, len);
   if (sent < 0) {
-    keep_failure(link, code_of(link, (int)-sent), (int)-sent);
+    runnel__link_keep_failure(link, code_of(link, (int)-sent), (int)-sent);
     return RUNNEL_OK;
   }
   if ((size_t)sent == len)
@@ -307,28 +309,39 @@ int runnel__link_send(struct runnel__link *link, const char *bytes,
   if (keep_rest(link, bytes + sent, len - (size_t)sent) != RUNNEL_OK) {
     if (sent == 0)
       return RUNNEL_ENOMEM;
-    keep_failure(link, RUNNEL_ENOMEM, ENOMEM);
+    runnel__link_keep_failure(link, RUNNEL_ENOMEM, ENOMEM);
   }
-  watch(link, 0);
+  runnel__link_watch(link, 0);
   return RUNNEL_OK;
+}
+
+int runnel__link_send(struct runnel__link *link, const char *bytes,
+                      size_t len) {
+  assert(link->state == LINK_UP || link->state == LINK_DOWN);
+  if (link->state != LINK_UP || link->code != RUNNEL_OK || len == 0)
+    return RUNNEL_OK;
+  return link->cover == NULL ? runnel__link_send_raw(link, bytes, len)
+                             : runnel__secure_send(link, bytes, len);
 }
 
 void runnel__link_listen(struct runnel__link *link, int on) {
   assert(link->state != LINK_GONE);
   link->listening = on != 0;
-  make_due(link);
-  watch(link, 0);
+  runnel__link_make_due(link);
+  runnel__link_watch(link, 0);
 }
 
 int runnel__link_waiting(struct runnel__link *link) {
   if (link->state != LINK_UP)
     return 0;
-  return link->code != RUNNEL_OK || runnel__socket_ready(link->fd);
+  return link->code != RUNNEL_OK || runnel__secure_holds(link) ||
+         runnel__socket_ready(link->fd);
 }
 
 /* The end ----------------------------------------------------------------- */
 
 static void free_link(struct runnel__link *link) {
+  runnel__secure_free(link);
   runnel__list_remove(&link->node);
   runnel__list_remove(&link->due);
   runnel__free(&link->net->mem, link);
@@ -349,6 +362,8 @@ static void on_poll_closed(uv_handle_t *handle) {
 
 void runnel__link_hang_up(struct runnel__link *link) {
   assert(link->state != LINK_GONE);
+  runnel__secure_bye(link);
+  runnel__secure_free(link);
   link->state = LINK_GONE;
   link->listening = 0;
   runnel__list_remove(&link->due);

@@ -24,7 +24,9 @@
 #include "link.h"
 #include "net.h"
 #include "resolve.h"
+#include "secure.h"
 #include "socket.h"
+#include "trust.h"
 
 #define NS_PER_MS 1000000U
 
@@ -128,10 +130,12 @@ static void on_idle(uv_idle_t *idle) {
   runnel__list_move(&due, &net->due);
   while (!runnel__list_empty(&due))
     runnel__link_turn(&due);
+  if (!net->closing)
+    runnel__secure_turn(net);
   if (net->alarm_due && !net->closing)
     sound_alarm(net);
   if (!net->closing && !net->alarm_due && runnel__list_empty(&net->due) &&
-      runnel__list_empty(&net->graves))
+      runnel__list_empty(&net->shakes) && runnel__list_empty(&net->graves))
     uv_idle_stop(idle);
 }
 
@@ -199,12 +203,14 @@ static void on_bell(uv_async_t *bell) {
 /* The world's memory, and its own loop's once all of that is closed. */
 static void free_net(struct runnel__net *net) {
   struct runnel__mem mem = net->mem;
+  runnel__trusts_free(net->trusts); /* they have net->mem */
   if (net->owned) {
     int err = uv_loop_close(net->uv);
     assert(err == 0);
     (void)err;
     runnel__free(&mem, net->uv);
   }
+  runnel__free(&mem, net->plain_buf);
   runnel__free(&mem, net->read_buf);
   runnel__free(&mem, net);
 }
@@ -363,6 +369,11 @@ static const struct runnel__world_ops ops = {
     .close = close_world,
     .abandon = abandon,
     .resolve_words = runnel__resolve_words,
+    .trust = runnel__secure_trust,
+    .distrust = runnel__trust_give,
+    .trust_id = runnel__trust_id,
+    .secure = runnel__secure_link,
+    .why = runnel__secure_why,
 };
 
 static int code_of_uv(int err) {
@@ -389,6 +400,7 @@ static struct runnel__net *make_net(const struct runnel_alloc *hooks) {
   runnel__list_init(&net->links);
   runnel__list_init(&net->due);
   runnel__list_init(&net->graves);
+  runnel__list_init(&net->shakes);
   runnel__list_init(&net->posts);
   runnel__list_init(&net->done);
   return net;

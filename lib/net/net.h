@@ -9,17 +9,23 @@
 #include "../core/world.h"
 #include "inbox.h"
 
+struct runnel__trusts;
+
 /* One read takes at most this much; the buffer is one for all links. */
 #define RUNNEL__READ_BYTES 65536
 
 struct runnel__net {
   struct runnel__world world; /* first: the world is this */
   char *read_buf;             /* RUNNEL__READ_BYTES and the slack; owned */
-  uv_loop_t *uv;              /* owned if `owned` */
+  char *plain_buf;            /* what TLS decrypted, and the slack; owned; NULL
+                                 until the first TLS link */
+  struct runnel__trusts *trusts; /* owned; NULL until they are asked for */
+  uv_loop_t *uv;                 /* owned if `owned` */
   struct runnel__inbox *inbox;
   struct runnel__list links;  /* every link whose memory lives */
   struct runnel__list due;    /* links that have something to say next turn */
   struct runnel__list graves; /* hung up links without a handle to close */
+  struct runnel__list shakes; /* TLS handshakes that can go on */
   struct runnel__list posts;  /* taken from the inbox, being run */
   struct runnel__list done;   /* look-ups taken from the inbox, being told */
   struct runnel__mem mem;
