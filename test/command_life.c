@@ -46,7 +46,7 @@ void command_life_help(void **state) {
   assert_string_equal(rig.result.err, "");
   command_rig_run(&rig, 0, ARGS("-h", "<U>"));
   command_rig_run(&rig, 0, ARGS("--version"));
-  command_rig_out(&rig, "runnel <n>.<n>.<n>\n");
+  command_rig_out(&rig, "runnel <n>.<n>.<n>\nMbed TLS <n>.<n>.<n>\n");
   assert_int_equal(peer_count(rig.peer, PEER_ACCEPTED), 0);
   command_rig_close(&rig);
 }

@@ -8,6 +8,7 @@ struct usage_row {
 };
 
 #define U "<U>"
+#define GOOD_PIN "sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 
 static const struct usage_row usage_rows[] = {
     {{NULL}, "no URL given"},
@@ -116,11 +117,28 @@ static const struct usage_row usage_rows[] = {
      "option --url-file: <D>/ftp, line 2: ftp://h/: url: scheme"},
     {{"-d", "@-", "--url-file", "-", U}, "both read standard input"},
     {{"--url-file", "-", "--json", "@-", U}, "both read standard input"},
-    {{"--cacert", "x", U}, "this build has no TLS"},
-    {{"--cert", "x", U}, "this build has no TLS"},
-    {{"--key", "x", U}, "this build has no TLS"},
-    {{"--pin", "sha256/x", U}, "this build has no TLS"},
-    {{"--insecure", U}, "this build has no TLS"},
+    {{"--cacert", U}, "no URL given"},
+    {{"--cacert", "", U}, "option --cacert: must not be empty"},
+    {{"--cacert", "/nonexistent/c", U},
+     "option --cacert \"/nonexistent/c\": No such file or directory"},
+    {{"--cacert", "<D>", U}, "option --cacert \"<D>\": Is a directory"},
+    {{"--cacert", "<D>/empty", U}, "option --cacert \"<D>/empty\": empty"},
+    {{"--cacert", "<D>/garbage", U},
+     "option --cacert \"<D>/garbage\": no certificate in it"},
+    {{"--cert", "x", U}, "belong together: --key is missing"},
+    {{"--key", "x", U}, "belong together: --cert is missing"},
+    {{"--cert", "", "--key", "x", U}, "option --cert: must not be empty"},
+    {{"--cert", "<D>/garbage", "--key", "/nonexistent/k", U},
+     "option --key \"/nonexistent/k\": No such file or directory"},
+    {{"--cert", "<D>/garbage", "--key", "<D>/garbage", U},
+     "option --cert \"<D>/garbage\": no certificate in it"},
+    {{"--pin", "sha256/x", U},
+     "option --pin: 'sha256/x' is not \"sha256/\" and the base64 of 32 bytes"},
+    {{"--pin", "", U}, "option --pin: '' is not"},
+    {{"--pin", GOOD_PIN, "--pin", "sha1/x", U},
+     "option --pin: 'sha1/x' is not"},
+    {{"--insecure=no", U}, "option --insecure: takes no value"},
+    {{"--insecure", "http://"}, "[0] http://: "},
     {{"--proxy", "http://p", U}, "this build has no proxies"},
     {{"--compressed", U}, "this build has no compression"},
     {{""}, "RUNNEL_EURL"},

@@ -6,6 +6,7 @@
  * cmd_files    URL files, bodies
  * cmd_headers  request headers, from the command line and from files
  * cmd_refuse   what the library refuses, in the command line's words
+ * cmd_tls      whom to trust, and the client's own certificate
  * cmd_state    the last ids, kept over restarts
  * cmd_out      standard output, buffered for one turn of the loop
  * cmd_show_*   events and the rest as JSON lines, text or bare data
@@ -133,6 +134,15 @@ struct cmd_numbers {
   int64_t event_bytes_max;
 };
 
+struct cmd_tls {
+  const char *cacert; /* argv's, as are all; NULL: the system's */
+  const char *cert;   /* both or none */
+  const char *key;
+  const char **pins; /* the list is owned */
+  size_t pins_len;
+  int insecure;
+};
+
 struct cmd_options {
   int format; /* enum cmd_format */
   struct cmd_urls urls;
@@ -151,6 +161,7 @@ struct cmd_options {
   const char *state;     /* argv's */
   struct runnel_resolve *resolve;
   size_t resolve_len;
+  struct cmd_tls tls;
   int end;             /* enum runnel_end_mode */
   int urls_from_input; /* --url-file - was given */
   int comments;
@@ -226,6 +237,16 @@ const char *cmd_refuse_rule(const char *text);
 /* Keeps the rule if the log's line says why a request was not changed. */
 void cmd_refuse_hear(struct cmd *cmd, const char *line);
 
+/* TLS --------------------------------------------------------------------- */
+
+void cmd_tls_pin(struct cmd_tls *tls, const char *pin);
+
+/* Makes the settings, if any option asks for some. 0, or the exit status. */
+int cmd_tls_open(runnel_tls **tls, const struct cmd_options *options);
+
+/* Says so if nothing is verified. */
+void cmd_tls_warn(const struct cmd_options *options);
+
 /* Standard output --------------------------------------------------------- */
 
 /* Bytes for standard output. */
@@ -300,6 +321,7 @@ struct cmd {
   size_t streams_len; /* opened */
   size_t alive;       /* of those: not closed */
   runnel_client *client;
+  runnel_tls *tls;  /* NULL: the library's own settings */
   int64_t shown;    /* events */
   int notes_tty;    /* standard error is a terminal */
   int silent;       /* refused: nothing is shown of what is undone */

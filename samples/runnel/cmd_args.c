@@ -39,7 +39,11 @@ enum code {
   CODE_TIMESTAMPS,
   CODE_STATS,
   CODE_VERSION,
-  CODE_NO_TLS,
+  CODE_CACERT,
+  CODE_CERT,
+  CODE_KEY,
+  CODE_PIN,
+  CODE_INSECURE,
   CODE_NO_PROXY,
   CODE_NO_COMPRESSION
 };
@@ -69,6 +73,11 @@ static const struct option long_options[] = {
     {"max-event-size", required_argument, NULL, CODE_MAX_EVENT_SIZE},
     {"unix-socket", required_argument, NULL, CODE_UNIX_SOCKET},
     {"resolve", required_argument, NULL, CODE_RESOLVE},
+    {"cacert", required_argument, NULL, CODE_CACERT},
+    {"cert", required_argument, NULL, CODE_CERT},
+    {"key", required_argument, NULL, CODE_KEY},
+    {"pin", required_argument, NULL, CODE_PIN},
+    {"insecure", no_argument, NULL, CODE_INSECURE},
     {"state", required_argument, NULL, CODE_STATE},
     {"timestamps", no_argument, NULL, CODE_TIMESTAMPS},
     {"stats", no_argument, NULL, CODE_STATS},
@@ -76,11 +85,6 @@ static const struct option long_options[] = {
     {"quiet", no_argument, NULL, 'q'},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, CODE_VERSION},
-    {"cacert", required_argument, NULL, CODE_NO_TLS},
-    {"cert", required_argument, NULL, CODE_NO_TLS},
-    {"key", required_argument, NULL, CODE_NO_TLS},
-    {"pin", required_argument, NULL, CODE_NO_TLS},
-    {"insecure", no_argument, NULL, CODE_NO_TLS},
     {"proxy", required_argument, NULL, CODE_NO_PROXY},
     {"compressed", no_argument, NULL, CODE_NO_COMPRESSION},
     {NULL, 0, NULL, 0}};
@@ -225,7 +229,7 @@ static int take_flag(int *flag) {
 }
 
 static int print_version(void) {
-  printf("runnel %s\n", runnel_version());
+  printf("runnel %s\n%s\n", runnel_version(), runnel_tls_library());
   return fflush(stdout) == 0 ? CMD_PEACE : CMD_FAILED;
 }
 
@@ -251,9 +255,7 @@ static int refuse_option(int code, char **argv) {
 }
 
 static int refuse_feature(int code, const char *name) {
-  const char *what = code == CODE_NO_TLS     ? "TLS"
-                     : code == CODE_NO_PROXY ? "proxies"
-                                             : "compression";
+  const char *what = code == CODE_NO_PROXY ? "proxies" : "compression";
   return cmd_usage("unknown option --%s: this build has no %s", name, what);
 }
 
@@ -267,6 +269,8 @@ static int take_switch(struct cmd_options *options, int code) {
     return take_mode(options, RUNNEL_END_ONCE);
   case CODE_REPLAY:
     return take_mode(options, RUNNEL_END_RESUME);
+  case CODE_INSECURE:
+    return take_flag(&options->tls.insecure);
   case CODE_TIMESTAMPS:
     return take_flag(&options->timestamps);
   case CODE_STATS:
@@ -316,6 +320,15 @@ static int take_value(struct cmd_options *options, int code, const char *text) {
     return take_text(&options->unix_path, "--unix-socket", text);
   case CODE_RESOLVE:
     return cmd_resolve_parse(options, text) == 0 ? CMD_GO : CMD_USAGE;
+  case CODE_CACERT:
+    return take_text(&options->tls.cacert, "--cacert", text);
+  case CODE_CERT:
+    return take_text(&options->tls.cert, "--cert", text);
+  case CODE_KEY:
+    return take_text(&options->tls.key, "--key", text);
+  case CODE_PIN:
+    cmd_tls_pin(&options->tls, text);
+    return CMD_GO;
   default:
     return take_text(&options->state, "--state", text);
   }
@@ -323,7 +336,7 @@ static int take_value(struct cmd_options *options, int code, const char *text) {
 
 static int take_option(struct cmd_options *options, int code, const char *text,
                        int index) {
-  if (code >= CODE_NO_TLS && code <= CODE_NO_COMPRESSION)
+  if (code >= CODE_NO_PROXY && code <= CODE_NO_COMPRESSION)
     return refuse_feature(code, long_options[index].name);
   if (text == NULL)
     return take_switch(options, code);
@@ -374,6 +387,9 @@ static int load_body(struct cmd_options *options) {
 static int finish(struct cmd_options *options) {
   if (options->data != NULL && options->json != NULL)
     return cmd_usage("options --data and --json exclude each other");
+  if ((options->tls.cert == NULL) != (options->tls.key == NULL))
+    return cmd_usage("options --cert and --key belong together: %s is missing",
+                     options->tls.cert == NULL ? "--cert" : "--key");
   for (size_t i = 0; i < options->header_files.len; i++) {
     const char *error =
         cmd_headers_read(&options->file_headers, &options->header_files.at[i]);
@@ -463,6 +479,7 @@ void cmd_options_free(struct cmd_options *options) {
     free((void *)(uintptr_t)options->resolve[i].address);
   }
   free(options->resolve);
+  free(options->tls.pins);
   cmd_urls_free(&options->urls);
   cmd_header_files_free(&options->header_files);
   cmd_strings_free(&options->types);

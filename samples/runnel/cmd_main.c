@@ -227,6 +227,8 @@ static int exit_status(const struct cmd *cmd) {
 /* With the client made: everything up to the last close. */
 static int run_streams(struct cmd *cmd) {
   int status = cmd_streams_open(cmd);
+  if (status == 0)
+    cmd_tls_warn(&cmd->options);
   if (status == 0 && start_handles(cmd) != 0) {
     cmd_note("cannot watch for signals");
     status = CMD_FAILED;
@@ -264,6 +266,8 @@ static int prepare(struct cmd *cmd) {
   cmd->notes_tty = !cmd->options.quiet && isatty(STDERR_FILENO);
   cmd_out_init(&cmd->out);
   int status = raise_limit(cmd);
+  if (status == 0)
+    status = cmd_tls_open(&cmd->tls, &cmd->options);
   if (status == 0 && cmd->options.state != NULL)
     status = cmd_state_open(&cmd->state, cmd->options.state);
   return status;
@@ -277,6 +281,7 @@ static void release(struct cmd *cmd) {
   }
   free(cmd->streams);
   free(cmd->loop);
+  runnel_tls_release(cmd->tls);
   cmd_state_free(cmd->state);
   cmd_bytes_free(&cmd->out.bytes);
   cmd_options_free(&cmd->options);

@@ -50,6 +50,15 @@ static void on_comment(runnel_stream *handle, const char *text, size_t len,
   stream->cmd->show->comment(stream, text, len);
 }
 
+static void note_open(const struct cmd_stream *stream,
+                      const struct runnel_open *open) {
+  const char *version = stream->cmd->options.verbose ? open->tls_version : NULL;
+  cmd_note_stream(stream, "connected (%d, %lld ms%s%s%s)", open->status,
+                  (long long)(stream->opened_ms - stream->started_ms),
+                  version == NULL ? "" : ", ", version == NULL ? "" : version,
+                  version != NULL && open->tls_resumed ? ", resumed" : "");
+}
+
 static void on_open(runnel_stream *handle, const struct runnel_open *open,
                     void *user) {
   struct cmd_stream *stream = user;
@@ -58,8 +67,7 @@ static void on_open(runnel_stream *handle, const struct runnel_open *open,
   stream->opened_bytes = runnel_stream_stats(handle)->bytes;
   cmd->show->open(stream, open);
   if (cmd->notes_tty || cmd->options.verbose)
-    cmd_note_stream(stream, "connected (%d, %lld ms)", open->status,
-                    (long long)(stream->opened_ms - stream->started_ms));
+    note_open(stream, open);
 }
 
 static void on_request(runnel_stream *handle, runnel_request *request,
@@ -105,7 +113,8 @@ static void on_end(runnel_stream *handle, const struct runnel_end *end,
     shown.text = stream->file_error;
     pardon(stream, end, verdict);
   }
-  if (cmd->options.no_reconnect)
+  /* Who typed can look at the certificate; a daemon could only wait. */
+  if (cmd->options.no_reconnect || end->code == RUNNEL_ETRUST)
     verdict->retry = 0;
   shown.clean =
       end->code == RUNNEL_OK ||
@@ -198,6 +207,7 @@ int cmd_streams_open(struct cmd *cmd) {
       cmd_headers_all(&cmd->options, &options.headers_len);
   int status = 0;
   options.headers = headers;
+  options.tls = cmd->tls;
   set_request(&options, &cmd->options);
   set_callbacks(&options, cmd);
   cmd->streams = cmd_alloc(cmd->options.urls.len * sizeof *cmd->streams);
