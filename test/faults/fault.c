@@ -259,9 +259,10 @@ ssize_t read(int fd, void *bytes, size_t size) {
   return stops(FAULT_READ) ? -1 : next(fd, bytes, size);
 }
 
+/* Of an eventfd that does not block, which no signal interrupts. */
 ssize_t write(int fd, const void *bytes, size_t len) {
   NEXT(write)
-  return stops(FAULT_WRITE) ? -1 : next(fd, bytes, len);
+  return fails(FAULT_WRITE) ? -1 : next(fd, bytes, len);
 }
 
 /* libuv's way to getrandom and close. */

@@ -301,11 +301,20 @@ static unsigned try_error(struct life *life, int err, int for_ever) {
   return POINTS_MAX;
 }
 
+/* From 1.53 on libuv reads its eventfd only when that is full, and takes it
+ * that a write to it is never interrupted, which is so. */
+static int is_done_by_libuv(enum fault_call call) {
+  return (call != FAULT_READ && call != FAULT_WRITE) ||
+         uv_version() < ((1 << 16) | (53 << 8));
+}
+
 static void each_call_fails_with_each_error(void **state) {
   (void)state;
   unsigned points = 0;
   for (size_t i = 0; i < LEN(rows); i++) {
     static struct life life;
+    if (!is_done_by_libuv(rows[i].call))
+      continue;
     open_life(&life);
     life.row = &rows[i];
     for (size_t k = 0; k < ERRORS_MAX && rows[i].errors[k] != 0; k++)
