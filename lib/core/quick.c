@@ -14,8 +14,8 @@
 static_assert(RUNNEL__SLACK_MAX == RUNNEL__WINDOW,
               "a window may begin at a slice's last byte");
 
-/* A line that fills so many windows is long: strides are faster from there. */
-#define LONG_LINE_WINDOWS 8
+/* A line that fills so many pairs of windows is long: strides are faster. */
+#define LONG_LINE_PAIRS 4
 
 /* What is read next, and the block's data, in registers. */
 struct cursor {
@@ -27,20 +27,36 @@ struct cursor {
   size_t data_len;
 };
 
-/* Goes on to a window with a line end. 0: what may be read has none. */
+/* From where everything back to the line's start is known to have no line end:
+ * goes on by strides that have none, from an even address. */
+RUNNEL__INLINE void skip_strides(struct cursor *cursor,
+                                 runnel__scan_stride stride) {
+  cursor->base -= (uintptr_t)cursor->base % RUNNEL__WINDOW;
+  while (cursor->last - cursor->base >= RUNNEL__STRIDE - RUNNEL__WINDOW &&
+         !stride(cursor->base))
+    cursor->base += RUNNEL__STRIDE;
+}
+
+/* Goes on to a window with a line end. 0: what may be read has none. Windows
+ * are looked at in pairs, so that fewer lengths differ in a branch. */
 RUNNEL__INLINE int find_window(struct cursor *cursor,
                                runnel__scan_window window,
                                runnel__scan_stride stride) {
   int empty = 0;
   while (cursor->ends == 0) {
     cursor->base += RUNNEL__WINDOW;
-    if (++empty == LONG_LINE_WINDOWS)
-      while (cursor->last - cursor->base >= RUNNEL__STRIDE - RUNNEL__WINDOW &&
-             !stride(cursor->base))
-        cursor->base += RUNNEL__STRIDE;
-    if (cursor->base > cursor->last)
-      return 0;
-    cursor->ends = window(cursor->base);
+    if (++empty == LONG_LINE_PAIRS)
+      skip_strides(cursor, stride);
+    if (cursor->last - cursor->base < RUNNEL__WINDOW) {
+      if (cursor->base > cursor->last)
+        return 0;
+      cursor->ends = window(cursor->base);
+      continue;
+    }
+    uint64_t first = window(cursor->base);
+    uint64_t second = window(cursor->base + RUNNEL__WINDOW);
+    cursor->base += first == 0 ? RUNNEL__WINDOW : 0;
+    cursor->ends = first == 0 ? second : first;
   }
   return 1;
 }
@@ -73,7 +89,8 @@ RUNNEL__INLINE uint64_t first_bytes(const char *line) {
   return word;
 }
 
-#define NAME_DATA UINT64_C(0x3a61746164)    /* "data:", first byte lowest */
+#define NAME_DATA UINT64_C(0x3a61746164) /* "data:", first byte lowest */
+#define NAME_DATA_SPACE UINT64_C(0x203a61746164)
 #define NAME_EVENT UINT64_C(0x3a746e657665) /* "event:" */
 #define NAME_ID UINT64_C(0x3a6469)          /* "id:" */
 #define FIRST(count) ((UINT64_C(1) << (8 * (count))) - 1)
@@ -102,33 +119,33 @@ RUNNEL__INLINE int take_id(struct runnel__parser *parser, const char *value,
   return 1;
 }
 
-#define MOVE(type, to, from)                                                   \
-  do {                                                                         \
-    type piece;                                                                \
-    memcpy(&piece, (from), sizeof piece);                                      \
-    memcpy((to), &piece, sizeof piece);                                        \
-  } while (0)
+struct piece {
+  char bytes[32];
+};
 
-/* memmove to a lower place, for lines: the last piece overlaps the one before,
- * and is read before that is written. */
+/* memmove to a lower place, for lines: pieces that may overlap, all of them
+ * read before one is written, so that the length decides no branch. */
+RUNNEL__INLINE void move_pieces(char *to, const char *from, size_t len) {
+  const size_t size = sizeof(struct piece);
+  size_t last = len - size;
+  size_t second = last < size ? last : size;
+  size_t third = last < 2 * size ? last : 2 * size;
+  struct piece pieces[4];
+  memcpy(&pieces[0], from, size);
+  memcpy(&pieces[1], from + second, size);
+  memcpy(&pieces[2], from + third, size);
+  memcpy(&pieces[3], from + last, size);
+  memcpy(to, &pieces[0], size);
+  memcpy(to + second, &pieces[1], size);
+  memcpy(to + third, &pieces[2], size);
+  memcpy(to + last, &pieces[3], size);
+}
+
 RUNNEL__INLINE void move_up(char *to, const char *from, size_t len) {
-  struct piece {
-    char bytes[32];
-  } last;
-  if (len >= sizeof last) {
-    memcpy(&last, from + len - sizeof last, sizeof last);
-    for (size_t i = 0; i < len - sizeof last; i += sizeof last)
-      MOVE(struct piece, to + i, from + i);
-    memcpy(to + len - sizeof last, &last, sizeof last);
-    return;
-  }
-  for (; len >= sizeof(uint64_t); len -= sizeof(uint64_t)) {
-    MOVE(uint64_t, to, from);
-    to += sizeof(uint64_t);
-    from += sizeof(uint64_t);
-  }
-  while (len-- > 0)
-    *to++ = *from++;
+  if (len >= sizeof(struct piece) && len <= 4 * sizeof(struct piece))
+    move_pieces(to, from, len);
+  else
+    memmove(to, from, len);
 }
 
 /* Moves a data line up behind those before it; between them is at least a line
@@ -306,14 +323,14 @@ RUNNEL__INLINE int read_blocks(struct runnel__parser *parser,
 }
 
 /* The commonest block, alone so that it costs no more than it must: a data line
- * and a blank one in one window. 0: it is not that. */
+ * and a blank one in one window, LF behind both. 0: it is not that. */
 RUNNEL__INLINE int read_tiny(struct runnel__parser *parser,
                              struct runnel_event *event,
                              runnel__scan_window window) {
   static const char two_ends[2] = {'\n', '\n'};
   char *line = parser->at;
   if (parser->reach - line < RUNNEL__WINDOW ||
-      (first_bytes(line) & FIRST(5)) != NAME_DATA)
+      (first_bytes(line) & FIRST(6)) != NAME_DATA_SPACE)
     return 0;
   uint64_t ends = window(line);
   if (ends == 0)
@@ -321,7 +338,7 @@ RUNNEL__INLINE int read_tiny(struct runnel__parser *parser,
   char *stop = line + __builtin_ctzll(ends);
   if (parser->end - stop < 2 || memcmp(stop, two_ends, 2) != 0)
     return 0;
-  struct cursor cursor = {.data = line + 5 + (line[5] == ' ')};
+  struct cursor cursor = {.data = line + 6};
   cursor.data_len = (size_t)(stop - cursor.data);
   if (cursor.data_len > parser->rules->event_bytes_max)
     return 0;

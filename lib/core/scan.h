@@ -101,27 +101,27 @@ RUNNEL__INLINE int runnel__stride_sse2(const char *at) {
 
 #define RUNNEL__AVX2 __attribute__((target("avx2,bmi"), always_inline))
 
+/* Each byte's lower half looks up the line end that has it: equal bytes are
+ * line ends. A byte with the top bit looks up 0. */
+RUNNEL__AVX2 static inline __m256i runnel__ends_avx2(const char *at) {
+  const __m256i ends =
+      _mm256_setr_epi8(1, 0, 0, 0, 0, 0, 0, 0, 0, 0, '\n', 0, 0, '\r', 0, 0, 1,
+                       0, 0, 0, 0, 0, 0, 0, 0, 0, '\n', 0, 0, '\r', 0, 0);
+  __m256i bytes = _mm256_loadu_si256((const __m256i *)(const void *)at);
+  return _mm256_cmpeq_epi8(bytes, _mm256_shuffle_epi8(ends, bytes));
+}
+
 RUNNEL__AVX2 static inline uint64_t runnel__window_avx2(const char *at) {
-  const __m256i lf = _mm256_set1_epi8('\n');
-  const __m256i cr = _mm256_set1_epi8('\r');
-  __m256i low = _mm256_loadu_si256((const __m256i *)(const void *)at);
-  __m256i high = _mm256_loadu_si256((const __m256i *)(const void *)at + 1);
-  low = _mm256_or_si256(_mm256_cmpeq_epi8(low, lf), _mm256_cmpeq_epi8(low, cr));
-  high =
-      _mm256_or_si256(_mm256_cmpeq_epi8(high, lf), _mm256_cmpeq_epi8(high, cr));
+  __m256i low = runnel__ends_avx2(at);
+  __m256i high = runnel__ends_avx2(at + 32);
   return (uint64_t)(uint32_t)_mm256_movemask_epi8(low) |
          (uint64_t)(uint32_t)_mm256_movemask_epi8(high) << 32;
 }
 
 RUNNEL__AVX2 static inline int runnel__stride_avx2(const char *at) {
-  const __m256i lf = _mm256_set1_epi8('\n');
-  const __m256i cr = _mm256_set1_epi8('\r');
-  __m256i hits = _mm256_setzero_si256();
-  for (int i = 0; i < RUNNEL__STRIDE / 32; i++) {
-    __m256i bytes = _mm256_loadu_si256((const __m256i *)(const void *)at + i);
-    hits = _mm256_or_si256(hits, _mm256_cmpeq_epi8(bytes, lf));
-    hits = _mm256_or_si256(hits, _mm256_cmpeq_epi8(bytes, cr));
-  }
+  __m256i hits = runnel__ends_avx2(at);
+  for (int i = 1; i < RUNNEL__STRIDE / 32; i++)
+    hits = _mm256_or_si256(hits, runnel__ends_avx2(at + 32 * i));
   return _mm256_movemask_epi8(hits) != 0;
 }
 
@@ -168,7 +168,7 @@ RUNNEL__INLINE int runnel__stride_neon(const char *at) {
 /* The first CR or LF in [at, end), or `end`. Reads nothing past `end`. */
 static inline char *runnel__scan_line_end(char *at, char *end) {
   while (end - at >= RUNNEL__STRIDE && !RUNNEL__STRIDE_COMMON(at))
-    at += RUNNEL__STRIDE;
+    at += RUNNEL__STRIDE - (uintptr_t)at % RUNNEL__WINDOW; /* even from here */
   while (end - at >= 8) {
     uint64_t word;
     memcpy(&word, at, sizeof word);
