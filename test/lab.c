@@ -235,6 +235,10 @@ struct sim_link *lab_dial(struct lab *lab) {
     return NULL;
   sim_up(link);
   sim_settle(&lab->sim);
+  if (link->is_shaking) {
+    sim_secured(link, "TLSv1.3", link->session > 0);
+    sim_settle(&lab->sim);
+  }
   return link;
 }
 

@@ -90,7 +90,8 @@ void lab_feed_open(struct lab_feed *feed, struct lab *lab, const char *url,
 struct sim_link *lab_link(struct lab *lab);
 
 /* Answers the look-up, if one is under way, with 10.0.0.1, and brings the
- * youngest connect up; its request is in link->sent then. NULL: none. */
+ * youngest connect up, and secures it; its request is in link->sent then. NULL:
+ * none. */
 struct sim_link *lab_dial(struct lab *lab);
 
 /* Puts bytes into the link's socket, and lets happen what follows. Nothing if

@@ -10,8 +10,7 @@
 
 #include "sim_request.h"
 
-__attribute__((format(printf, 2, 3))) static void say(struct sim *sim,
-                                                      const char *format, ...) {
+void sim_say(struct sim *sim, const char *format, ...) {
   if (sim->say == NULL)
     return;
   char line[512];
@@ -22,7 +21,7 @@ __attribute__((format(printf, 2, 3))) static void say(struct sim *sim,
   sim->say(sim->user, line);
 }
 
-static void *give(struct sim *sim, size_t size) {
+void *sim_give(struct sim *sim, size_t size) {
   void *memory = sim->hooks.alloc(size, sim->hooks.ctx);
   if (memory != NULL)
     memset(memory, 0, size);
@@ -71,7 +70,7 @@ static struct runnel__lookup *ask_resolve(struct runnel__world *world,
   struct sim *sim = sim_of(world);
   sim_check(sim, !sim->is_closing, "resolve after close");
   sim_check(sim, strlen(host) <= 253, "resolve of a host that is too long");
-  struct sim_lookup *lookup = give(sim, sizeof *lookup);
+  struct sim_lookup *lookup = sim_give(sim, sizeof *lookup);
   if (lookup == NULL)
     return NULL;
   lookup->sim = sim;
@@ -79,19 +78,18 @@ static struct runnel__lookup *ask_resolve(struct runnel__world *world,
   lookup->number = ++sim->lookups_made;
   snprintf(lookup->host, sizeof lookup->host, "%s", host);
   PUSH(sim->lookups, lookup);
-  say(sim, "resolve %s", host);
+  sim_say(sim, "resolve %s", host);
   return (struct runnel__lookup *)(void *)lookup;
 }
 
 static void ask_drop(struct runnel__lookup *dropped) {
   struct sim_lookup *lookup = (struct sim_lookup *)(void *)dropped;
-  say(lookup->sim, "cancel %s", lookup->host);
+  sim_say(lookup->sim, "cancel %s", lookup->host);
   sim_end_lookup(lookup);
 }
 
-/* " @2" when there is another link to mistake it for. */
-static const char *number_of(const struct sim_link *link, char *text,
-                             size_t size) {
+const char *sim_number_of(const struct sim_link *link, char *text,
+                          size_t size) {
   text[0] = '\0';
   if (link->sim->links_len > 1)
     snprintf(text, size, " @%zu", link->number);
@@ -111,8 +109,8 @@ static void say_connect(const struct sim_link *link,
     snprintf(keepalive, sizeof keepalive, " keepalive=%d/%d/%d",
              target->keepalive_s, target->keepalive_interval_s,
              target->keepalive_probes);
-  say(link->sim, "connect %s%s%s", link->name,
-      number_of(link, number, sizeof number), keepalive);
+  sim_say(link->sim, "connect %s%s%s", link->name,
+          sim_number_of(link, number, sizeof number), keepalive);
 }
 
 static struct runnel__link *ask_connect(struct runnel__world *world,
@@ -121,7 +119,7 @@ static struct runnel__link *ask_connect(struct runnel__world *world,
                                         void *owner) {
   struct sim *sim = sim_of(world);
   sim_check(sim, !sim->is_closing, "connect after close");
-  struct sim_link *link = give(sim, sizeof *link);
+  struct sim_link *link = sim_give(sim, sizeof *link);
   if (link == NULL)
     return NULL;
   link->sim = sim;
@@ -159,7 +157,7 @@ static void say_requests(struct sim_link *link) {
     link->sent_shown += used;
     char text[4200];
     snprintf(text, sizeof text, "send%s %s",
-             number_of(link, number, sizeof number), line);
+             sim_number_of(link, number, sizeof number), line);
     sim->say(sim->user, text);
   }
 }
@@ -169,7 +167,8 @@ static int ask_send(struct runnel__link *to, const char *bytes, size_t len) {
   struct sim *sim = link->sim;
   sim_check(sim, !link->is_hung_up, "send on a link that was hung up");
   sim_check(sim, link->is_up, "send before up");
-  void *copy = give(sim, len + 1); /* as a socket that takes nothing */
+  sim_check(sim, !link->is_shaking, "send during the handshake");
+  void *copy = sim_give(sim, len + 1); /* as a socket that takes nothing */
   if (copy == NULL)
     return RUNNEL_ENOMEM;
   sim_take(sim, copy);
@@ -185,8 +184,9 @@ static void ask_listen(struct runnel__link *to, int on) {
   struct sim_link *link = link_of(to);
   sim_check(link->sim, !link->is_hung_up, "listen on a link that was hung up");
   sim_check(link->sim, link->is_up || !on, "listen before up");
+  sim_check(link->sim, !link->is_shaking, "listen during the handshake");
   if (link->sim->shows_listen && link->listens != on)
-    say(link->sim, "listen %s", on ? "on" : "off");
+    sim_say(link->sim, "listen %s", on ? "on" : "off");
   link->listens = on;
   if (on)
     sim_note_due(link);
@@ -204,8 +204,10 @@ static void ask_hang_up(struct runnel__link *up) {
   char number[32];
   sim_check(sim, !link->is_hung_up, "hang_up twice");
   if (!link->is_down)
-    say(sim, "hang up%s", number_of(link, number, sizeof number));
+    sim_say(sim, "hang up%s", sim_number_of(link, number, sizeof number));
   link->is_hung_up = 1;
+  if (link->trust != NULL)
+    link->trust->refs--;
   REMOVE(sim->links, link);
   if (link->is_due)
     REMOVE(sim->dues, link);
@@ -216,7 +218,7 @@ static int ask_post(struct runnel__world *world,
                     void (*run)(struct runnel_client *owner, void *user),
                     void *user) {
   struct sim *sim = sim_of(world);
-  struct sim_post *post = give(sim, sizeof *post);
+  struct sim_post *post = sim_give(sim, sizeof *post);
   if (post == NULL)
     return RUNNEL_ENOMEM;
   post->run = run;
@@ -234,6 +236,7 @@ static void ask_close(struct runnel__world *world) {
   sim_check(sim, sim->links_len == 0, "close with a link that was not hung up");
   sim_check(sim, sim->lookups_len == 0,
             "close with a look-up that was not dropped");
+  sim_free_trusts(sim);
   sim->is_closing = 1;
   sim->wake_at_ms = RUNNEL__NEVER;
   sim_drop_posts(sim);
@@ -258,6 +261,11 @@ const struct runnel__world_ops sim_ops = {
     .resolve = ask_resolve,
     .drop = ask_drop,
     .connect = ask_connect,
+    .trust = sim_ask_trust,
+    .distrust = sim_ask_distrust,
+    .trust_id = sim_ask_trust_id,
+    .secure = sim_ask_secure,
+    .why = sim_ask_why,
     .give = ask_give,
     .send = ask_send,
     .listen = ask_listen,

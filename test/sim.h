@@ -26,6 +26,15 @@ struct sim_piece {
   char bytes[];
 };
 
+/* Settings as this world parsed them, which takes no time here. */
+struct sim_trust {
+  struct sim *sim;
+  runnel_tls *settings;
+  uint64_t id; /* from 1 */
+  size_t refs;
+  int is_old; /* was reloaded */
+};
+
 struct sim_link {
   struct sim *sim;
   const struct runnel__link_ears *ears;
@@ -44,7 +53,14 @@ struct sim_link {
   int ends; /* after the bytes: 1: with end_code, end_native */
   int end_code;
   int end_native;
-  char *sent; /* all that was sent, NUL-terminated; owned */
+  struct sim_trust *trust; /* as it was secured; NULL: not */
+  int is_shaking;          /* the handshake is under way */
+  int is_secured;
+  int is_anonymous;
+  size_t session; /* that it tries; 0: none */
+  char host[256]; /* that it must prove to be */
+  char why[256];  /* of its end; or "" */
+  char *sent;     /* all that was sent, NUL-terminated; owned */
   size_t sent_len;
   size_t sent_shown;
   /* The test's own. */
@@ -90,6 +106,12 @@ struct sim {
   struct sim_link **dues; /* links that may hear something; owned */
   size_t dues_len;
   size_t dues_cap;
+  struct sim_trust **trusts; /* all made; owned */
+  size_t trusts_len;
+  size_t trusts_cap;
+  char trust_fault[256];   /* why settings cannot be used; "": they can */
+  char trust_warning[256]; /* of the next trust that is made */
+  int secure_fails;        /* the next handshake does not even begin */
   struct sim_post *posts;
   int has_silenced;
   size_t links_made;
@@ -123,6 +145,21 @@ void sim_resolved(struct sim_lookup *lookup, const struct runnel__addr *addrs,
 void sim_unresolved(struct sim_lookup *lookup, int code, int native);
 void sim_up(struct sim_link *link);
 void sim_refused(struct sim_link *link, int code, int native);
+
+/* The handshake is done; it failed, or TLS broke down after it. */
+void sim_secured(struct sim_link *link, const char *version, int resumed);
+void sim_unsecured(struct sim_link *link, int code, int native,
+                   const char *why);
+
+/* A session for later handshakes, that ends so many seconds from now. 0: nobody
+ * reads the link. */
+int sim_session(struct sim_link *link, size_t number, int64_t seconds);
+
+/* The settings' files were read anew: later handshakes have other trusts. */
+void sim_reload(struct sim *sim);
+
+/* The link whose handshake began first, or NULL. */
+struct sim_link *sim_shaking(struct sim *sim);
 
 /* Put into the socket; heard by sim_settle. */
 void sim_bytes(struct sim_link *link, const char *bytes, size_t len);

@@ -43,4 +43,26 @@ void sim_end_lookup(struct sim_lookup *lookup);
 
 void sim_drop_posts(struct sim *sim);
 
+/* sim_tls.c: what the library asks of TLS. */
+int sim_ask_trust(struct runnel__world *world, runnel_tls *settings,
+                  struct runnel__trust **trust, char *text);
+void sim_ask_distrust(struct runnel__trust *trust);
+uint64_t sim_ask_trust_id(const struct runnel__trust *trust);
+int sim_ask_secure(struct runnel__link *link, const struct runnel__secure *how);
+const char *sim_ask_why(struct runnel__link *link);
+void sim_free_trusts(struct sim *sim);
+
+/* " @2" when there is another link to mistake it for. */
+const char *sim_number_of(const struct sim_link *link, char *text, size_t size);
+
+__attribute__((format(printf, 2, 3))) void sim_say(struct sim *sim,
+                                                   const char *format, ...);
+
+/* Memory of the application's allocator, zeroed, or NULL. */
+void *sim_give(struct sim *sim, size_t size);
+
+/* Brackets what the world says. */
+void sim_begin_turn(struct sim *sim);
+void sim_end_turn(struct sim *sim);
+
 #endif

@@ -57,13 +57,15 @@ static void free_link(struct sim_link *link) {
 }
 
 /* Whatever hears in between, the memory of what was hung up before is gone. */
-static void begin_turn(struct sim *sim) {
+void sim_begin_turn(struct sim *sim) {
   sim_check(sim, !sim->in_ear, "the world speaks inside an ask");
   for (size_t i = 0; i < sim->graves_len; i++)
     free_link(sim->graves[i]);
   sim->graves_len = 0;
   sim->in_ear = 1;
 }
+
+void sim_end_turn(struct sim *sim) { sim->in_ear = 0; }
 
 static void fail_plainly(void *user, const char *line) {
   (void)user;
@@ -80,13 +82,14 @@ void sim_init(struct sim *sim, const struct runnel_alloc *hooks) {
 }
 
 void sim_deinit(struct sim *sim) {
-  begin_turn(sim);
+  sim_begin_turn(sim);
   sim->in_ear = 0;
   sim_drop_posts(sim);
   free(sim->links);
   free(sim->lookups);
   free(sim->graves);
   free(sim->dues);
+  free(sim->trusts);
 }
 
 /* The block ends where the slack ends, and is spoilt afterwards. */
@@ -108,9 +111,23 @@ static void deliver_piece(struct sim_link *link) {
   free(block);
 }
 
+/* In a handshake an end is heard without listening. */
 static int can_hear(const struct sim_link *link) {
-  return link->listens && !link->is_down && !link->silenced &&
-         (link->first != NULL || link->ends);
+  if (link->is_down || link->silenced)
+    return 0;
+  return link->is_shaking
+             ? link->ends
+             : link->listens && (link->first != NULL || link->ends);
+}
+
+static void deliver_end(struct sim_link *link) {
+  int in_order = link->end_code == RUNNEL_OK;
+  link->is_down = 1;
+  if (link->is_shaking && in_order)
+    snprintf(link->why, sizeof link->why, "the peer closed the connection");
+  link->ears->down(link->owner,
+                   link->is_shaking && in_order ? RUNNEL_ETLS : link->end_code,
+                   link->end_native);
 }
 
 /* One thing that a link hears. 0: nothing is due. */
@@ -122,13 +139,11 @@ static int hear_links(struct sim *sim) {
       REMOVE(sim->dues, link);
       continue;
     }
-    begin_turn(sim);
-    if (link->first != NULL) {
+    sim_begin_turn(sim);
+    if (link->first != NULL && !link->is_shaking)
       deliver_piece(link);
-    } else {
-      link->is_down = 1;
-      link->ears->down(link->owner, link->end_code, link->end_native);
-    }
+    else
+      deliver_end(link);
     sim->in_ear = 0;
     return 1;
   }
@@ -137,7 +152,7 @@ static int hear_links(struct sim *sim) {
 
 static void run_alarm(struct sim *sim) {
   sim->wake_at_ms = RUNNEL__NEVER;
-  begin_turn(sim);
+  sim_begin_turn(sim);
   sim->world.ears->alarm(sim->world.owner);
   sim->in_ear = 0;
 }
@@ -145,7 +160,7 @@ static void run_alarm(struct sim *sim) {
 static void run_post(struct sim *sim) {
   struct sim_post *post = sim->posts;
   sim->posts = post->next;
-  begin_turn(sim);
+  sim_begin_turn(sim);
   post->run(sim->world.owner, post->user);
   sim->in_ear = 0;
   sim_take(sim, post);
@@ -153,7 +168,7 @@ static void run_post(struct sim *sim) {
 
 static int take_turn(struct sim *sim) {
   if (sim->is_closing) {
-    begin_turn(sim);
+    sim_begin_turn(sim);
     sim->is_closed = 1;
     sim->world.ears->closed(sim->world.owner);
     sim->in_ear = 0;
@@ -198,7 +213,7 @@ static void hear_resolved(struct sim_lookup *lookup, int code, int native,
   struct sim *sim = lookup->sim;
   void *asker = lookup->asker;
   sim_end_lookup(lookup);
-  begin_turn(sim);
+  sim_begin_turn(sim);
   sim->world.ears->resolved(asker, code, native, addrs, len);
   sim->in_ear = 0;
 }
@@ -215,7 +230,7 @@ void sim_unresolved(struct sim_lookup *lookup, int code, int native) {
 void sim_up(struct sim_link *link) {
   struct sim *sim = link->sim;
   link->is_up = 1;
-  begin_turn(sim);
+  sim_begin_turn(sim);
   link->ears->up(link->owner);
   sim->in_ear = 0;
 }
@@ -223,7 +238,7 @@ void sim_up(struct sim_link *link) {
 void sim_refused(struct sim_link *link, int code, int native) {
   struct sim *sim = link->sim;
   link->is_down = 1;
-  begin_turn(sim);
+  sim_begin_turn(sim);
   link->ears->down(link->owner, code, native);
   sim->in_ear = 0;
 }

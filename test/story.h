@@ -10,6 +10,11 @@
  *                               its body ends with the connection by default
  *   head TEXT, bytes TEXT       raw bytes;  body TEXT: a chunk, if chunked
  *   last chunk, eof, reset
+ *   secured [VERSION] [resumed]  the oldest handshake is done
+ *   distrusted WHY, broken WHY  it failed; broken also later
+ *   session N [10m]             a session comes, that ends then
+ *   cut WHY                     no close_notify
+ *   settings fail WHY|work|warn WHAT, reload, no random numbers
  *   unseen body TEXT            bytes that are noticed after the next alarm
  *   tick                        alarms, until one of them shows something
  *   wait 250ms                  all alarms until then
@@ -34,7 +39,7 @@
  * that lives. `wants=request,id,comment,drop,text` asks for callbacks that are
  * not heard otherwise.
  *
- * Indented: see sim.c (resolve, cancel, connect, send, hang up) and
+ * Indented: see sim.c (resolve, cancel, connect, secure, send, hang up) and
  * story_ears.c. */
 #ifndef RUNNEL_TEST_STORY_H
 #define RUNNEL_TEST_STORY_H

@@ -54,8 +54,11 @@ static void note_host(struct story_app *app, const char *url) {
     len -= (size_t)(user + 1 - at);
     at = user + 1;
   }
-  if (len > 3 && strncmp(at + len - 3, ":80", 3) == 0)
+  int https = strncmp(url, "https:", 6) == 0;
+  if (!https && len > 3 && strncmp(at + len - 3, ":80", 3) == 0)
     len -= 3;
+  if (https && len > 4 && strncmp(at + len - 4, ":443", 4) == 0)
+    len -= 4;
   snprintf(host, sizeof host, "%.*s", (int)len, at);
   app->sim.plain_host = host;
 }
@@ -231,7 +234,10 @@ static int act_request(struct story_app *app, struct story_stream *stream,
   X(opens)                                                                     \
   X(events)                                                                    \
   X(lookups)                                                                   \
-  X(lookups_joined)
+  X(lookups_joined)                                                            \
+  X(handshakes)                                                                \
+  X(handshakes_full)                                                           \
+  X(handshakes_resumed)
 
 #define ADD_STAT(name)                                                         \
   if (strcmp(word, #name) == 0) {                                              \

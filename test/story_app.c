@@ -168,6 +168,8 @@ void story_app_deinit(struct story_app *app) {
   sim_deinit(&app->sim);
   if (app->memory.live != 0)
     story_app_fail(app, "%zu blocks were never given back", app->memory.live);
+  for (size_t i = 0; i < STORY_SETTINGS_MAX; i++)
+    runnel_tls_release(app->settings[i]);
   story_options_free(&app->defaults);
   for (size_t i = 0; i < app->client_texts_len; i++)
     story_bytes_free(&app->client_texts[i]);

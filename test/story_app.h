@@ -13,6 +13,7 @@
 #define STORY_STREAMS_MAX 64
 #define STORY_HEADERS_MAX 16
 #define STORY_RESOLVES_MAX 8
+#define STORY_SETTINGS_MAX 4
 
 struct story_app;
 
@@ -58,6 +59,7 @@ struct story_app {
   size_t client_texts_len;
   struct story_stream streams[STORY_STREAMS_MAX];
   size_t streams_len;
+  runnel_tls *settings[STORY_SETTINGS_MAX]; /* one reference each, or NULL */
   struct story_todo *todos;
   struct story_bytes shown; /* the transcript */
   int no_client;            /* there was no memory for it */

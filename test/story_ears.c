@@ -92,8 +92,11 @@ static void hear_open(runnel_stream *handle, const struct runnel_open *open,
   snprintf(line, sizeof line, "open %d", open->status);
   show(stream, line);
   if (stream->shows_text) {
-    snprintf(line, sizeof line, "at %s by %s, %zu fields", open->url,
-             open->peer, open->headers_len);
+    snprintf(line, sizeof line, "at %s by %s, %zu fields%s%s%s", open->url,
+             open->peer, open->headers_len,
+             open->tls_version == NULL ? "" : ", ",
+             open->tls_version == NULL ? "" : open->tls_version,
+             open->tls_resumed ? ", resumed" : "");
     show(stream, line);
   }
   story_app_todo(stream->app, &(struct story_action){.stream = stream}, "open");

@@ -16,6 +16,7 @@ struct number {
 static const struct number numbers[] = {
     {"open_ms_max", AT(open_ms_max)},
     {"connect_ms_max", AT(connect_ms_max)},
+    {"handshake_ms_max", AT(handshake_ms_max)},
     {"idle_ms_max", AT(idle_ms_max)},
     {"hold_ms_max", AT(hold_ms_max)},
     {"retry_ms", AT(retry_ms)},
@@ -49,6 +50,7 @@ static const struct number client_numbers[] = {
     {"dials_max", CLIENT_AT(dials_max)},
     {"origin_dials_max", CLIENT_AT(origin_dials_max)},
     {"held_bytes_max", CLIENT_AT(held_bytes_max)},
+    {"handshakes_max", CLIENT_AT(handshakes_max)},
 };
 
 void story_options_init(struct story_options *options) {
@@ -114,6 +116,19 @@ static void add_header(struct story_app *app, struct story_options *options,
   options->stream.headers_len = options->headers_len;
 }
 
+/* Settings by number; made when they are named first. */
+static runnel_tls *find_settings(struct story_app *app, const char *value) {
+  size_t which = strtoul(value, NULL, 10);
+  struct runnel_tls_options options = RUNNEL_TLS_OPTIONS_INIT;
+  options.insecure = 1; /* they are not looked into */
+  if (which >= STORY_SETTINGS_MAX)
+    story_app_fail(app, "no such settings: %s", value);
+  if (app->settings[which] == NULL &&
+      runnel_tls_new(&app->settings[which], &options) != RUNNEL_OK)
+    story_app_fail(app, "no settings: %s", options.error_text);
+  return app->settings[which];
+}
+
 static int set_text(struct story_app *app, struct story_options *options,
                     const char *name, const char *value) {
   struct runnel_stream_options *stream = &options->stream;
@@ -127,6 +142,8 @@ static int set_text(struct story_app *app, struct story_options *options,
     struct story_bytes *id = add_text(app, options, value);
     stream->last_event_id = id->at;
     stream->last_event_id_len = id->len;
+  } else if (strcmp(name, "tls") == 0) {
+    stream->tls = find_settings(app, value);
   } else if (strcmp(name, "unix_path") == 0) {
     stream->unix_path = add_text(app, options, value)->at;
   } else if (strcmp(name, "sentinel") == 0) {

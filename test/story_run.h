@@ -19,6 +19,9 @@ struct story_run {
 /* Does one line of the world's. 0: it is none, or cannot be done now. */
 int story_world_do(struct story_run *run, char *line);
 
+/* Likewise, of TLS. */
+int story_tls_do(struct sim *sim, char *line);
+
 /* The world becomes kind: every stream that is not over must show an event. */
 void story_world_recover(struct story_run *run);
 

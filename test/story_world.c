@@ -285,6 +285,8 @@ int story_world_do(struct story_run *run, char *line) {
            story_after(line, "exhausted") != NULL)
     done = do_dialled(run, line);
   else
+    done = story_tls_do(&run->app.sim, line);
+  if (!done)
     done = do_link(run, line);
   if (done == 1)
     sim_settle(&run->app.sim);
@@ -342,6 +344,11 @@ static int help_once(struct sim *sim) {
   struct sim_link *pending = pending_link(sim, NULL);
   if (pending != NULL) {
     sim_up(pending);
+    return 1;
+  }
+  struct sim_link *shaking = sim_shaking(sim);
+  if (shaking != NULL) {
+    sim_secured(shaking, "TLSv1.3", shaking->session > 0);
     return 1;
   }
   for (size_t i = 0; i < sim->links_len; i++) {

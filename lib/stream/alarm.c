@@ -46,6 +46,9 @@ static void run_deadline(runnel_stream *stream) {
     runnel__lookups_forget(&stream->client->lookups, stream->attempt->url.host);
     runnel__stream_end(stream, RUNNEL_ETIMEDOUT, RUNNEL_PHASE_CONNECT, 0);
     break;
+  case RUNNEL_STATE_HANDSHAKING:
+    runnel__handshake_alarm(stream);
+    break;
   case RUNNEL_STATE_WAITING_HEAD:
     check_head(stream);
     break;

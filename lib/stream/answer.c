@@ -35,16 +35,25 @@ static void log_open(const runnel_stream *stream) {
   char name[RUNNEL__TEXT_BYTES];
   if (!runnel__log_wants(log, RUNNEL_LOG_INFO))
     return;
+  const struct runnel__handshake *handshake = &stream->attempt->handshake;
+  const char *version = handshake->version;
   runnel__describe_url(name, sizeof name, stream);
-  runnel__log_line(log, RUNNEL_LOG_INFO, "%s: connected (%d)", name,
-                   runnel__reply_status(stream->reply));
+  runnel__log_line(log, RUNNEL_LOG_INFO, "%s: connected (%d%s%s%s)", name,
+                   runnel__reply_status(stream->reply),
+                   version == NULL ? "" : ", ", version == NULL ? "" : version,
+                   handshake->resumed ? ", resumed" : "");
 }
 
 static void tell_open(runnel_stream *stream) {
   char url[RUNNEL__URL_BYTES_MAX + 1];
   char peer[RUNNEL__TEXT_BYTES];
   struct runnel_open open = {
-      .status = runnel__reply_status(stream->reply), .url = url, .peer = peer};
+      .status = runnel__reply_status(stream->reply),
+      .url = url,
+      .peer = peer,
+      .tls_version = stream->attempt->handshake.version,
+      .tls_resumed = stream->attempt->handshake.resumed,
+  };
   open.headers = runnel__reply_headers(stream->reply, &open.headers_len);
   runnel__url_print(url, sizeof url, &stream->attempt->url, 1);
   runnel__describe_peer(peer, sizeof peer, stream);
@@ -70,6 +79,7 @@ static void accept_answer(runnel_stream *stream) {
   if (stream->epoch != epoch)
     return;
   /* An open stream needs neither its attempt nor the head any more. */
+  runnel__handshake_leave(stream, &stream->attempt->handshake);
   stream->finished = stream->attempt;
   stream->attempt = NULL;
   runnel__attempt_sweep(stream);
@@ -111,6 +121,7 @@ static void follow(runnel_stream *stream) {
 void runnel__answer_head(runnel_stream *stream) {
   int status = runnel__reply_status(stream->reply);
   int code = status == 200 ? RUNNEL_OK : runnel__verdict_status(status);
+  runnel__handshake_answered(stream);
   if (status == 421) /* misdirected: the address may be another's by now */
     runnel__lookups_forget(&stream->client->lookups, stream->attempt->url.host);
   if (status == 200 && !is_event_stream(stream))

@@ -20,10 +20,6 @@ int runnel__ask_check_url(const char *url, const char *prefix,
   int err = runnel__url_parse(&parsed, runnel__str_of(url), why);
   if (err != RUNNEL_OK)
     return runnel__options_refuse(error_text, err, "%surl: %s", prefix, why);
-  if (parsed.https)
-    return runnel__options_refuse(
-        error_text, RUNNEL_EURL,
-        "%surl: https needs TLS, which this version does not have", prefix);
   return RUNNEL_OK;
 }
 

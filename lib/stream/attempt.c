@@ -45,6 +45,7 @@ void runnel__attempt_start_clock(runnel_stream *stream) {
 
 void runnel__attempt_suspend(runnel_stream *stream) {
   release_slot(stream->attempt);
+  runnel__handshake_leave(stream, &stream->attempt->handshake);
   runnel__attempt_stop_clock(stream);
 }
 
@@ -77,6 +78,7 @@ static void stop_attempt(runnel_stream *stream) {
   if (attempt->dialer.lookups != NULL)
     runnel__dialer_stop(&attempt->dialer);
   release_slot(attempt);
+  runnel__handshake_leave(stream, &attempt->handshake);
   stream->attempt = NULL;
   stream->finished = attempt;
 }
@@ -248,9 +250,13 @@ static void hear_connected(void *owner, struct runnel__link *link,
   stream->attempt->peer = *addr;
   release_slot(stream->attempt);
   runnel__describe_step(stream, "connected to");
-  runnel__lookups_prefer(&client->lookups, stream->attempt->url.host, addr);
-  if (runnel__exchange_start(stream, link) != RUNNEL_OK)
-    runnel__stream_end(stream, RUNNEL_ENOMEM, RUNNEL_PHASE_HEAD, 0);
+  if (stream->attempt->url.https) {
+    runnel__handshake_start(stream, link);
+  } else {
+    runnel__lookups_prefer(&client->lookups, stream->attempt->url.host, addr);
+    if (runnel__exchange_start(stream, link) != RUNNEL_OK)
+      runnel__stream_end(stream, RUNNEL_ENOMEM, RUNNEL_PHASE_HEAD, 0);
+  }
   runnel__client_end(client);
 }
 
@@ -332,6 +338,11 @@ void runnel__attempt_admitted(runnel_stream *stream) {
   struct runnel__attempt *attempt = stream->attempt;
   attempt->dialing = 1;
   runnel__attempt_start_clock(stream);
-  if (attempt->asked || ask_application(stream))
+  if (!attempt->asked && !ask_application(stream))
+    return;
+  int err = attempt->url.https ? runnel__handshake_prepare(stream) : RUNNEL_OK;
+  if (err == RUNNEL_OK)
     start_dial(stream);
+  else
+    runnel__stream_end(stream, err, RUNNEL_PHASE_HANDSHAKE, 0);
 }

@@ -14,6 +14,7 @@ static int own_init(struct runnel_client *client,
   runnel__list_init(&client->ready);
   runnel__gate_init(&client->gate, 0);
   runnel__lookups_init(&client->lookups, &client->mem);
+  runnel__handshakes_init(&client->handshakes, &client->mem);
   client->wake_ms = RUNNEL__NEVER;
   int err = runnel__client_options_copy(client, options);
   if (err == RUNNEL_OK)
@@ -56,7 +57,9 @@ void runnel__client_free(struct runnel_client *client) {
   runnel__policy_give(client->last_policy, &mem);
   runnel__ask_free(&client->defaults_ask, &mem);
   runnel__free(&mem, client->defaults_sentinel);
+  runnel_tls_release(client->defaults.tls);
   runnel__free(&mem, client->overrides);
+  runnel__sessions_free(&client->handshakes.sessions);
   runnel__lookups_free(&client->lookups, 0);
   runnel__gate_free(&client->gate, &mem);
   runnel__heap_free(&client->heap, &mem);
@@ -77,7 +80,8 @@ uint64_t runnel__client_random(struct runnel_client *client) {
 static int64_t next_wake(const struct runnel_client *client) {
   if (client->closed)
     return RUNNEL__NEVER;
-  if (!runnel__list_empty(&client->ready) || client->gate_dirty)
+  if (!runnel__list_empty(&client->ready) || client->gate_dirty ||
+      client->handshakes.dirty)
     return AT_ONCE;
   if (client->closing && client->streams_len == 0)
     return AT_ONCE;
@@ -121,6 +125,8 @@ void runnel__client_end(struct runnel_client *client) {
   }
   if (client->gate_dirty)
     pump_gate(client);
+  if (client->handshakes.dirty)
+    runnel__handshakes_pump(client);
   client->turns--;
   if (client->closing && client->streams_len == 0 && !client->closed) {
     client->closed = 1;
@@ -186,6 +192,7 @@ void runnel__client_attach(struct runnel_client *client,
   client->lookups.world = world;
   client->gate.origins.seed = world->ops->random(world);
   client->lookups.hosts.seed = world->ops->random(world);
+  client->handshakes.sessions.terms.seed = world->ops->random(world);
   world->ears = &ears;
   world->owner = client;
   (void)runnel__client_now(client);
@@ -310,6 +317,9 @@ void runnel__client_stats(struct runnel_client *client,
   stats->held_bytes = client->mem.held;
   stats->lookups = client->lookups.asked;
   stats->lookups_joined = client->lookups.joined;
+  stats->handshakes = client->handshakes.under_way;
+  stats->handshakes_full = client->handshakes.full;
+  stats->handshakes_resumed = client->handshakes.resumed;
   for (struct runnel__list *at = client->streams.next; at != &client->streams;
        at = at->next) {
     const runnel_stream *stream = RUNNEL__OF(at, runnel_stream, all);

@@ -7,6 +7,7 @@
 #include "../core/list.h"
 #include "ask.h"
 #include "gate.h"
+#include "handshake.h"
 #include "log.h"
 #include "lookup.h"
 #include "options.h"
@@ -29,6 +30,7 @@ struct runnel_client {
   struct runnel__heap_node gate_clock;
   struct runnel__gate gate;
   struct runnel__lookups lookups;
+  struct runnel__handshakes handshakes;
   int gate_dirty; /* somebody joined, or a slot came free */
 
   int64_t now_ms;  /* by the world's clock, as the turn began */

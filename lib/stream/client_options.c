@@ -39,6 +39,7 @@ static int check_numbers(const struct runnel_client_options *options,
       {"lookup_stale_ms", options->lookup_stale_ms, 1, RUNNEL_MS_MAX, 1},
       {"held_bytes_max", options->held_bytes_max, HELD_MIN, RUNNEL_BYTES_MAX,
        0},
+      {"handshakes_max", options->handshakes_max, 1, RATE_MAX, 1},
       {"log_level", options->log_level, RUNNEL_LOG_ERROR, RUNNEL_LOG_DEBUG, 0},
   };
   for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -174,6 +175,7 @@ static int copy_defaults(struct runnel_client *client,
   client->defaults.headers_len = client->defaults_ask.headers_len;
   client->defaults.unix_path = client->defaults_ask.unix_path;
   client->defaults.sentinel = NULL;
+  client->defaults.tls = runnel_tls_retain(defaults->tls);
   if (err != RUNNEL_OK || defaults->sentinel == NULL)
     return err;
   client->defaults_sentinel = runnel__copy(&client->mem, defaults->sentinel,
@@ -208,6 +210,7 @@ int runnel__client_options_copy(struct runnel_client *client,
   gate->origin_rate_max = number_or(options->origin_dials_per_second_max, 500);
   gate->dials_max = number_or(options->dials_max, 512);
   gate->origin_dials_max = number_or(options->origin_dials_max, 256);
+  client->handshakes.max = number_or(options->handshakes_max, 64);
   struct runnel__lookups *lookups = &client->lookups;
   lookups->ttl_ms = span_or(options->lookup_ttl_ms, 60000);
   lookups->negative_ttl_ms = span_or(options->lookup_negative_ttl_ms, 5000);

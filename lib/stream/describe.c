@@ -136,6 +136,27 @@ static void describe_connect(char *text, const runnel_stream *stream,
            peer[0] == '\0' ? "" : " ", peer, words);
 }
 
+/* The world's words for what was wrong, or the system's, or our own. */
+static void describe_tls(char *text, const runnel_stream *stream,
+                         const struct runnel__tale *tale) {
+  char words[RUNNEL__TEXT_BYTES];
+  char peer[130];
+  const char *why = stream->attempt != NULL ? stream->attempt->why : "";
+  int is_system = tale->code == RUNNEL_ELOST || tale->code == RUNNEL_ERESOURCE;
+  if (why[0] == '\0' && stream->secure && stream->link != NULL)
+    why = stream->client->world->ops->why(stream->link);
+  if (why[0] != '\0')
+    snprintf(words, sizeof words, "%s", why);
+  else if (is_system)
+    system_words(words, sizeof words, tale, NULL);
+  else
+    snprintf(words, sizeof words, "%s", runnel_strerror(tale->code));
+  runnel__describe_peer(peer, sizeof peer, stream);
+  int prefix = snprintf(text, RUNNEL__TEXT_BYTES,
+                        "TLS%s%s: ", peer[0] == '\0' ? "" : " with ", peer);
+  snprintf(text + prefix, RUNNEL__TEXT_BYTES - (size_t)prefix, "%s", words);
+}
+
 static void describe_timeout(char *text, const runnel_stream *stream,
                              const struct runnel__tale *tale) {
   char peer[130];
@@ -150,6 +171,9 @@ static void describe_timeout(char *text, const runnel_stream *stream,
   case RUNNEL_PHASE_CONNECT:
     snprintf(text, RUNNEL__TEXT_BYTES, "connect%s%s: timed out",
              peer[0] == '\0' ? "" : " ", peer);
+    break;
+  case RUNNEL_PHASE_HANDSHAKE:
+    snprintf(text, RUNNEL__TEXT_BYTES, "TLS with %s: timed out", peer);
     break;
   default:
     snprintf(text, RUNNEL__TEXT_BYTES,
@@ -207,10 +231,15 @@ static void describe_redirect(char *text, const runnel_stream *stream,
 static void describe_fault(char *text, const runnel_stream *stream,
                            const struct runnel__tale *tale) {
   char words[128];
+  const char *why = "";
+  if (stream->secure && stream->link != NULL && tale->code == RUNNEL_ELOST)
+    why = stream->client->world->ops->why(stream->link);
   if (tale->phase == RUNNEL_PHASE_RESOLVE) {
     describe_resolve(text, stream, tale);
   } else if (tale->phase == RUNNEL_PHASE_CONNECT) {
     describe_connect(text, stream, tale);
+  } else if (why[0] != '\0') {
+    snprintf(text, RUNNEL__TEXT_BYTES, "connection lost: %s", why);
   } else if (tale->native != 0) {
     system_words(words, sizeof words, tale,
                  stream->client->world->ops->resolve_words);
@@ -248,6 +277,10 @@ static void describe_answer(char *text, const runnel_stream *stream,
   case RUNNEL_ETOOBIG:
     runnel__parser_why(&stream->parser, text, RUNNEL__TEXT_BYTES);
     break;
+  case RUNNEL_ETLS:
+  case RUNNEL_ETRUST:
+    describe_tls(text, stream, tale);
+    break;
   case RUNNEL_EIDLE:
     snprintf(text, RUNNEL__TEXT_BYTES, "nothing received for %lld ms",
              (long long)stream->policy->idle_ms_max);
@@ -261,6 +294,8 @@ void runnel__describe(char *text, const runnel_stream *stream,
                       const struct runnel__tale *tale) {
   if (tale->code == RUNNEL_ETIMEDOUT)
     describe_timeout(text, stream, tale);
+  else if (tale->phase == RUNNEL_PHASE_HANDSHAKE)
+    describe_tls(text, stream, tale);
   else if (tale->phase == RUNNEL_PHASE_REQUEST) /* the application's word */
     snprintf(text, RUNNEL__TEXT_BYTES, "%s", runnel_strerror(tale->code));
   else if (tale->code == RUNNEL_OK && tale->status == 200)

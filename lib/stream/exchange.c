@@ -226,6 +226,13 @@ static void hear_down(void *owner, int code, int native) {
   runnel__client_end(client);
 }
 
+static void hear_session(void *owner, const struct runnel__session *session) {
+  runnel_stream *stream = owner;
+  runnel__client_begin(stream->client);
+  runnel__handshake_session(stream, session);
+  runnel__client_end(stream->client);
+}
+
 void runnel__exchange_serve(runnel_stream *stream) {
   if (stream->link == NULL || stream->reply == NULL)
     return;
@@ -290,13 +297,14 @@ static int send_request(runnel_stream *stream) {
 }
 
 int runnel__exchange_start(runnel_stream *stream, struct runnel__link *link) {
-  static const struct runnel__link_ears ears = {.bytes = hear_bytes,
-                                                .down = hear_down};
+  static const struct runnel__link_ears ears = {
+      .bytes = hear_bytes, .down = hear_down, .session = hear_session};
   struct runnel__attempt *attempt = stream->attempt;
   const struct runnel__policy *policy = stream->policy;
   struct runnel__str method = runnel__redirect_method(stream);
   world_ops(stream)->give(link, &ears, stream);
   stream->link = link;
+  stream->secure = (uint8_t)attempt->url.https;
   stream->reply = runnel__reply_new(&stream->client->mem,
                                     runnel__str_eq(method, RUNNEL__STR("HEAD")),
                                     (size_t)policy->head_bytes_max);

@@ -16,6 +16,7 @@
 #define NUMBERS(X)                                                             \
   X(open_ms_max, 30000, 1, RUNNEL_MS_MAX, RUNNEL__OFF)                         \
   X(connect_ms_max, 10000, 1, RUNNEL_MS_MAX, RUNNEL__OFF)                      \
+  X(handshake_ms_max, 10000, 1, RUNNEL_MS_MAX, RUNNEL__OFF)                    \
   X(idle_ms_max, RUNNEL__OFF, 1, RUNNEL_MS_MAX, RUNNEL__OFF)                   \
   X(hold_ms_max, 30000, 1, RUNNEL_MS_MAX, RUNNEL__OFF)                         \
   X(retry_ms, 1000, 1, RUNNEL_MS_MAX, 0)                                       \
@@ -128,6 +129,7 @@ void runnel__options_merge(struct runnel_stream_options *merged,
   }
   INHERIT(unix_path);
   INHERIT(sentinel);
+  INHERIT(tls);
   INHERIT(end);
   INHERIT(replay_unanswered);
   INHERIT(redirect_body);
@@ -274,6 +276,7 @@ static void fill_policy(struct runnel__policy *policy,
                         const struct runnel_stream_options *options) {
   memset(policy, 0, sizeof *policy); /* padding too: policies are compared */
   fill_callbacks(policy, options);
+  policy->tls = options->tls;
   for (size_t i = 0; i < NUMBERS_LEN; i++)
     write_number(
         policy, numbers[i].policy,
@@ -328,14 +331,15 @@ runnel__policy_take(struct runnel__mem *mem,
     return NULL;
   memcpy(policy, &fresh, sizeof fresh);
   policy->refs = 1;
-  if (options->sentinel == NULL)
-    return policy;
-  policy->sentinel =
-      runnel__copy(mem, options->sentinel, strlen(options->sentinel));
-  if (policy->sentinel == NULL) {
-    runnel__free(mem, policy);
-    return NULL;
+  if (options->sentinel != NULL) {
+    policy->sentinel =
+        runnel__copy(mem, options->sentinel, strlen(options->sentinel));
+    if (policy->sentinel == NULL) {
+      runnel__free(mem, policy);
+      return NULL;
+    }
   }
+  (void)runnel_tls_retain(policy->tls);
   return policy;
 }
 
@@ -344,5 +348,6 @@ void runnel__policy_give(struct runnel__policy *policy,
   if (policy == NULL || --policy->refs > 0)
     return;
   runnel__free(mem, policy->sentinel);
+  runnel_tls_release(policy->tls);
   runnel__free(mem, policy);
 }

@@ -28,10 +28,11 @@ struct runnel__policy {
                  struct runnel_verdict *, void *);
   void (*on_close)(runnel_stream *, int, void *);
 
-  char *sentinel; /* owned; NULL: off */
-  int once;       /* one-shot */
-  int head_waits; /* one-shot, and nobody set open_ms_max: the head may take
-                     its time */
+  char *sentinel;  /* owned; NULL: off */
+  runnel_tls *tls; /* one reference of its own; NULL: the defaults */
+  int once;        /* one-shot */
+  int head_waits;  /* one-shot, and nobody set open_ms_max: the head may take
+                      its time */
   int replay_unanswered;
   int redirect_body;
   double retry_growth;
@@ -42,6 +43,7 @@ struct runnel__policy {
    * redirects_max, error_body_bytes_max and keepalive_s. */
   int64_t open_ms_max;
   int64_t connect_ms_max;
+  int64_t handshake_ms_max;
   int64_t idle_ms_max;
   int64_t hold_ms_max;
   int64_t retry_ms;

@@ -93,8 +93,6 @@ static int check_target(runnel_stream *stream, struct runnel__url *url,
     return RUNNEL_EREDIRECT;
   if (attempt->url.https && !url->https)
     return refuse(attempt, "from https to http");
-  if (url->https)
-    return refuse(attempt, "https needs TLS, which this version does not have");
   return RUNNEL_OK;
 }
 

@@ -25,6 +25,17 @@ static int check_options(const struct runnel_stream_options *merged,
   return RUNNEL_OK;
 }
 
+/* https needs settings that can be used, and says so before anything is done.
+ */
+static int check_tls(const struct runnel_stream_options *merged,
+                     runnel_client *client, char *text) {
+  struct runnel__url url;
+  int err = runnel__url_parse(&url, runnel__str_of(merged->url), NULL);
+  if (err != RUNNEL_OK || !url.https)
+    return err;
+  return runnel__handshake_ready(client, merged->tls, text);
+}
+
 static int check_id(const char *id, size_t len, size_t max) {
   if (len > max)
     return RUNNEL_ETOOBIG;
@@ -144,6 +155,8 @@ int runnel__stream_open(runnel_stream **stream, runnel_client *client,
   err = check_options(&merged, client, text);
   if (err == RUNNEL_OK)
     err = check_first_id(options, &merged, text);
+  if (err == RUNNEL_OK)
+    err = check_tls(&merged, client, text);
   if (err != RUNNEL_OK)
     return err;
   runnel_stream *made = NULL;

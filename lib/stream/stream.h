@@ -2,6 +2,7 @@
  *
  *   stream    what the application sees: open, close, pause, reconnect, ids
  *   attempt   one try: gate, request, dial, head, redirects
+ *   handshake TLS, between dial and exchange
  *   exchange  the response: link and rest in, pulled body and events out
  *   deliver   the callbacks of what was parsed
  *   ending    how an attempt ended, and what follows
@@ -21,6 +22,7 @@
 #include "ask.h"
 #include "dialer.h"
 #include "gate.h"
+#include "handshake.h"
 #include "options.h"
 
 /* A response that was open for so long was no failure (ms). */
@@ -32,7 +34,7 @@
 /* After a read with so many events the others have their turn. */
 #define RUNNEL__TURN_EVENTS 1024
 /* One line about an ending, NUL included. */
-#define RUNNEL__TEXT_BYTES 256
+#define RUNNEL__TEXT_BYTES 320
 
 /* One try, from the gate's first admission until its response is accepted, or
  * it ends. Survives redirects. */
@@ -54,7 +56,8 @@ struct runnel__attempt {
   int acted;      /* a request that must not be repeated was written */
   int graced;     /* the head's deadline was put off once */
   struct runnel__buf error_body;
-  char why[RUNNEL__WHY_BYTES]; /* of an EREDIRECT; else "" */
+  char why[RUNNEL_ERROR_TEXT_BYTES]; /* of an EREDIRECT, or a fault of TLS */
+  struct runnel__handshake handshake;
   struct runnel__dialer dialer;
 };
 
@@ -117,6 +120,7 @@ struct runnel_stream {
   uint8_t why;          /* enum runnel_why of the next attempt */
   uint8_t unauthorized; /* a 401 came, and no 200 since */
   uint8_t proceeded;    /* a held request may go on */
+  uint8_t secure;       /* the link speaks TLS */
 };
 
 /* stream.c */
