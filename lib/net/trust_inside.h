@@ -40,4 +40,9 @@ struct runnel__vouch {
 int runnel__vouch(void *vouch, mbedtls_x509_crt *crt, int depth,
                   uint32_t *flags);
 
+/* A handshake failed with mbedTLS's code `native`: RUNNEL_ETRUST or
+ * RUNNEL_ENOMEM, with `code` and `why` set, if that was for the peer's
+ * certificates, also if they could not even be read; else 0. */
+int runnel__vouch_failed(struct runnel__vouch *vouch, int native);
+
 #endif

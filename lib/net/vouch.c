@@ -16,6 +16,7 @@
 #include "../core/peername.h"
 #include "cert.h"
 #include "material.h"
+#include "tls_lib.h"
 #include "trust_inside.h"
 
 /* Room for the names that a certificate has, as its refusal shows them. */
@@ -23,6 +24,9 @@
 
 /* The base64 of a pin, with its NUL. */
 #define PIN_TEXT_BYTES 48
+
+/* The same number under two names. */
+#define BAD_CERTIFICATE (-0x7A00)
 
 /* The first reason stays, for what comes after it often follows from it. */
 __attribute__((format(printf, 3, 4))) static void
@@ -284,4 +288,35 @@ int runnel__vouch(void *ctx, mbedtls_x509_crt *crt, int depth,
   else
     *flags |= judge_names(vouch, crt) | judge_pins(vouch, material, crt);
   return 0;
+}
+
+static int is_about_certificates(int native) {
+  int code = -(-native & ~0x7f); /* without the low module's part */
+  return (code <= MBEDTLS_ERR_X509_FEATURE_UNAVAILABLE &&
+          code >= MBEDTLS_ERR_X509_BUFFER_TOO_SMALL) ||
+         code == MBEDTLS_ERR_X509_FATAL_ERROR ||
+         code == MBEDTLS_ERR_PK_UNKNOWN_PK_ALG ||
+         code == MBEDTLS_ERR_PK_UNKNOWN_NAMED_CURVE ||
+         code == MBEDTLS_ERR_PK_INVALID_ALG ||
+         code == MBEDTLS_ERR_PK_INVALID_PUBKEY || code == BAD_CERTIFICATE;
+}
+
+int runnel__vouch_failed(struct runnel__vouch *vouch, int native) {
+  if (vouch->code != 0)
+    return vouch->code;
+  if (runnel__tls_lib_is_no_memory(native))
+    return vouch->code = RUNNEL_ENOMEM;
+  if (!is_about_certificates(native))
+    return 0;
+  const char *why = "cannot be read";
+  if (native == MBEDTLS_ERR_X509_FATAL_ERROR)
+    why = "are too many for one chain";
+  else if (-(-native & ~0x7f) == MBEDTLS_ERR_X509_INVALID_EXTENSIONS ||
+           native == MBEDTLS_ERR_X509_FEATURE_UNAVAILABLE)
+    why = "have an extension that cannot be read, or is not understood";
+  else if (native == BAD_CERTIFICATE)
+    why = "are not of the kind that was agreed on";
+  snprintf(vouch->why, sizeof vouch->why,
+           "the peer's certificates %s (-0x%04X)", why, (unsigned)-native);
+  return vouch->code = RUNNEL_ETRUST;
 }
