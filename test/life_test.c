@@ -2,6 +2,7 @@
  * loop's life, memory, and what is delivered. The table is in promise_test.c.
  */
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -232,6 +233,64 @@ static void promise_8_memory_is_bounded(void **state) {
   }
 }
 
+#define URL_BYTES 60
+#define IDLE_BYTES_MAX 1100 /* of a stream, and a libuv handle */
+#define IDLE_STREAMS 256
+
+static int count_event(runnel_stream *stream, const struct runnel_event *event,
+                       void *user) {
+  (void)stream;
+  (void)event;
+  ++*(size_t *)user;
+  return RUNNEL_OK;
+}
+
+static void fail_at_end(runnel_stream *stream, const struct runnel_end *end,
+                        struct runnel_verdict *verdict, void *user) {
+  (void)stream;
+  (void)verdict;
+  (void)user;
+  fail_msg("%s", end->text);
+}
+
+/* Opens plain streams, without headers of their own, and waits until each has
+ * had its event and is idle; what the client then holds. */
+static long open_idle(struct scene *scene, const char *url, size_t *events,
+                      size_t more) {
+  struct runnel_stream_options options = RUNNEL_STREAM_OPTIONS_INIT;
+  size_t wanted = *events + more;
+  options.url = url;
+  options.on_event = count_event;
+  options.on_end = fail_at_end;
+  options.user = events;
+  for (size_t i = 0; i < more; i++)
+    assert_int_equal(runnel_stream_open(NULL, scene->host.client, &options),
+                     RUNNEL_OK);
+  HOST_UNTIL(&scene->host, *events == wanted);
+  return atomic_load(&scene->host.bytes);
+}
+
+/* What the first streams cost besides is the client's: its read buffer, gate
+ * and defaults. The growth of its tables is the streams'. */
+static void promise_8_an_idle_stream_is_small(void **state) {
+  (void)state;
+  struct scene scene;
+  char url[URL_BYTES + 1];
+  size_t events = 0;
+  scene_open(&scene, one_event_scripts, 1);
+  int len = snprintf(url, sizeof url, "%s?", scene.url);
+  assert_in_range(len, 1, URL_BYTES);
+  memset(url + len, 'x', (size_t)(URL_BYTES - len));
+  url[URL_BYTES] = '\0';
+  long before = open_idle(&scene, url, &events, 1);
+  long after = open_idle(&scene, url, &events, IDLE_STREAMS);
+  long each = (after - before) / IDLE_STREAMS;
+  print_message("an idle stream: %ld bytes, %zu of them libuv's\n", each,
+                sizeof(uv_poll_t));
+  assert_true(each <= IDLE_BYTES_MAX + (long)sizeof(uv_poll_t));
+  scene_close(&scene);
+}
+
 /* held_bytes_max bounds all streams together; at it, an attempt ends. */
 static void promise_8_memory_of_a_client_is_bounded(void **state) {
   (void)state;
@@ -335,6 +394,7 @@ int runnel__test_life(void) {
       cmocka_unit_test(promise_7_post_from_other_threads),
       cmocka_unit_test(promise_8_memory_is_bounded),
       cmocka_unit_test(promise_8_memory_of_a_client_is_bounded),
+      cmocka_unit_test(promise_8_an_idle_stream_is_small),
       cmocka_unit_test(promise_9_whole_or_not_at_all),
       cmocka_unit_test(promise_9_a_refused_event_comes_again),
   };
