@@ -263,8 +263,8 @@ void runnel__tls_feed(struct runnel__tls *tls, const char *bytes, size_t len) {
 int runnel__tls_keep(struct runnel__tls *tls) {
   if (tls->in_len == 0 || tls->kept.at != NULL)
     return 0;
-  int err =
-      runnel__buf_append(&tls->kept, tls->mem, tls->in, tls->in_len, SIZE_MAX);
+  int err = runnel__buf_append(&tls->kept, tls->mem, tls->in, tls->in_len,
+                               tls->in_len);
   if (err == 0)
     tls->in = tls->kept.at;
   return err;
