@@ -173,6 +173,9 @@ static void on_open(runnel_stream *stream, const struct runnel_open *open,
   feed->opens++;
   snprintf(feed->peer, sizeof feed->peer, "%s", open->peer);
   snprintf(feed->url, sizeof feed->url, "%s", open->url);
+  feed->tls_resumed = open->tls_resumed;
+  snprintf(feed->tls_version, sizeof feed->tls_version, "%s",
+           open->tls_version == NULL ? "" : open->tls_version);
   keep_headers(feed, open);
   tell(feed, 'o');
 }

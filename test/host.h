@@ -79,6 +79,8 @@ struct feed {
   char heard[128]; /* the first callbacks: r on_request, o on_open, e on_event,
                       k on_comment, n on_end, C on_close */
   char peer[128];  /* of the last open */
+  char tls_version[16]; /* likewise; "" without TLS */
+  int tls_resumed;
   char url[512];
   char headers[2048]; /* "Name: value" lines */
   /* The last end. */

@@ -287,6 +287,17 @@ int spawn_wait_lines(struct spawn *spawn, size_t lines) {
   return 0;
 }
 
+int spawn_write(struct spawn *spawn, const char *bytes, size_t len) {
+  spawn->input = bytes;
+  spawn->input_left = len;
+  while (spawn->input_left > 0 && spawn->fds[0] >= 0)
+    if (!turn(spawn))
+      break;
+  int wrote = spawn->input_left == 0;
+  spawn->input_left = 0;
+  return wrote ? 0 : -1;
+}
+
 const char *spawn_out(const struct spawn *spawn) {
   return spawn->caught[1].bytes;
 }

@@ -66,6 +66,10 @@ void spawn_signal(struct spawn *spawn, int signal);
 /* Closes our end of its standard output: its next write meets a closed pipe. */
 void spawn_close_output(struct spawn *spawn);
 
+/* Has the program read that from its standard input (input_stays_open): 0, once
+ * all was written; -1 when it closed its ends before. */
+int spawn_write(struct spawn *spawn, const char *bytes, size_t len);
+
 /* Ends its standard input (input_stays_open). */
 void spawn_close_input(struct spawn *spawn);
 
