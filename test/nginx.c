@@ -21,6 +21,7 @@ struct nginx {
   struct spawn *spawn;
   char *dir;
   int port;
+  int tls;
 };
 
 /* Where nginx is; NULL: nowhere. Debian's sbin is not in every user's PATH. */
@@ -72,7 +73,7 @@ static void write_config(const struct nginx *nginx, const char *locations) {
       "  default_type application/octet-stream;\n"
       "  types { text/event-stream events; application/json json; }\n"
       "  server {\n"
-      "    listen 127.0.0.1:%d;\n"
+      "    listen 127.0.0.1:%d%s;\n"
       "    %s\n"
       "  }\n"
       "}\n";
@@ -82,7 +83,8 @@ static void write_config(const struct nginx *nginx, const char *locations) {
   if (text == NULL)
     abort();
   int len = snprintf(text, size, format, geteuid() == 0 ? "user root;" : "",
-                     dir, dir, dir, dir, dir, dir, dir, nginx->port, locations);
+                     dir, dir, dir, dir, dir, dir, dir, nginx->port,
+                     nginx->tls ? " ssl" : "", locations);
   tempdir_write(dir, "nginx.conf", text, (size_t)len);
   free(text);
 }
@@ -113,7 +115,7 @@ static char *end_process(struct nginx *nginx) {
   return result.err;
 }
 
-struct nginx *nginx_start(const char *locations) {
+static struct nginx *start(const char *locations, int tls) {
   char program[4200];
   if (find_program(program, sizeof program) == NULL) {
     fprintf(stderr, "nginx is not installed; these tests need it (Debian: "
@@ -124,6 +126,7 @@ struct nginx *nginx_start(const char *locations) {
   if (nginx == NULL)
     abort();
   nginx->dir = tempdir_make();
+  nginx->tls = tls;
   for (int i = 0; i < TRIES; i++) {
     if (try_start(nginx, program, locations) == 0)
       return nginx;
@@ -136,11 +139,20 @@ struct nginx *nginx_start(const char *locations) {
   return NULL;
 }
 
+struct nginx *nginx_start(const char *locations) {
+  return start(locations, 0);
+}
+
+struct nginx *nginx_start_tls(const char *locations) {
+  return start(locations, 1);
+}
+
 int nginx_port(const struct nginx *nginx) { return nginx->port; }
 
 const char *nginx_url(const struct nginx *nginx, const char *target, char *dst,
                       size_t size) {
-  int len = snprintf(dst, size, "http://127.0.0.1:%d%s", nginx->port, target);
+  int len = snprintf(dst, size, "http%s://127.0.0.1:%d%s",
+                     nginx->tls ? "s" : "", nginx->port, target);
   if (len < 0 || (size_t)len >= size)
     abort();
   return dst;

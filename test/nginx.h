@@ -12,9 +12,13 @@ struct nginx;
  * installed (Debian: package nginx-light), or refused the configuration. */
 struct nginx *nginx_start(const char *locations);
 
+/* The same over TLS: `locations` say also what certificate it shows, and the
+ * URLs are https. */
+struct nginx *nginx_start_tls(const char *locations);
+
 int nginx_port(const struct nginx *nginx);
 
-/* "http://127.0.0.1:PORT" and the target; returns dst. */
+/* "http://127.0.0.1:PORT" (or https) and the target; returns dst. */
 const char *nginx_url(const struct nginx *nginx, const char *target, char *dst,
                       size_t size);
 
