@@ -142,7 +142,7 @@ static void move_rest(struct run *run) {
 }
 
 /* What no stream goes on after: its notes end with why. */
-static void stop(struct run *run, const char *why) {
+static void end_run(struct run *run, const char *why) {
   story_bytes_text(run->notes, why);
   run->over = 1;
 }
@@ -158,7 +158,7 @@ static void parse(struct run *run, char *bytes, size_t len) {
       char why[64];
       assert_int_equal(kind, RUNNEL_ETOOBIG);
       runnel__parser_why(&run->parser, why, sizeof why);
-      stop(run, why);
+      end_run(run, why);
       return;
     }
     note_item(kind, &event, runnel__parser_id_changed(&run->parser),
@@ -188,7 +188,7 @@ static void read_chunks(struct run *run) {
     enum runnel__chunk_read read = runnel__chunk_read(&run->chunk, &rest, &why);
     run->at = run->end - rest.len;
     if (read == RUNNEL__CHUNK_BAD)
-      stop(run, why);
+      end_run(run, why);
     run->left = read == RUNNEL__CHUNK_DATA ? run->chunk.size : 0;
     if (read == RUNNEL__CHUNK_DONE)
       run->whole = run->over = 1;
@@ -210,7 +210,7 @@ static void read_reply(struct run *run) {
     else if (item == RUNNEL__REPLY_END)
       run->whole = run->over = 1;
     else
-      stop(run, runnel__reply_why(run->reply));
+      end_run(run, runnel__reply_why(run->reply));
   }
 }
 
@@ -245,7 +245,7 @@ static void finish(struct run *run) {
     note_end(run->notes, runnel__parser_id(&run->parser),
              runnel__parser_unfinished(&run->parser));
   else if (!run->over)
-    stop(run, "the body is not complete");
+    end_run(run, "the body is not complete");
 }
 
 void split_run(struct story_bytes *notes, struct split_rooms *rooms,
