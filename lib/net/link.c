@@ -98,10 +98,10 @@ static int wanted_events(const struct runnel__link *link) {
          (link->out.len > 0 ? UV_WRITABLE : 0);
 }
 
-void runnel__link_watch(struct runnel__link *link, int fired) {
+void runnel__link_watch(struct runnel__link *link, int vain) {
   int wanted = wanted_events(link);
   int missing = wanted & ~link->active;
-  int useless = link->active & fired & ~wanted;
+  int useless = link->active & vain & ~wanted;
   if (!link->polled || (missing == 0 && useless == 0))
     return;
   int err = wanted == 0 ? uv_poll_stop(&link->poll)
@@ -253,6 +253,8 @@ static void on_poll(uv_poll_t *poll, int status, int fired) {
     link->active = 0;
     fired = UV_READABLE | UV_WRITABLE;
   }
+  /* Bytes that are read did not come in vain, though it may be enough then. */
+  int vain = wants_read(link) ? fired & ~UV_READABLE : fired;
   if (link->state == LINK_CONNECTING) {
     finish_connect(link);
   } else {
@@ -262,7 +264,7 @@ static void on_poll(uv_poll_t *poll, int status, int fired) {
       read_turn(link);
   }
   if (link->state == LINK_UP)
-    runnel__link_watch(link, fired);
+    runnel__link_watch(link, vain);
 }
 
 void runnel__link_turn(struct runnel__list *due) {

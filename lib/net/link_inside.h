@@ -37,7 +37,7 @@ struct runnel__link {
 void runnel__link_say_down(struct runnel__link *link, int code, int native);
 
 /* Watches what is wanted, if something is missing or has fired in vain. */
-void runnel__link_watch(struct runnel__link *link, int fired);
+void runnel__link_watch(struct runnel__link *link, int vain);
 
 /* Gives the link a turn if there is something to tell that no event of the
  * socket would bring up. */
