@@ -156,6 +156,8 @@ static int tell(struct runnel__link *link, int item, char *plain, size_t len) {
   switch (item) {
   case RUNNEL__TLS_MORE:
     return 0;
+  case RUNNEL__TLS_STEP:
+    break;
   case RUNNEL__TLS_PLAIN:
     link->ears->bytes(link->owner, plain, len);
     break;

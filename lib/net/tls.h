@@ -30,11 +30,13 @@ struct runnel__tls;
  *  ETLS    any other fault of TLS, an alert of the peer's included */
 enum {
   RUNNEL__TLS_MORE = 0, /* nothing without more cipher bytes */
-  RUNNEL__TLS_STEP,     /* the handshake went on by a step; call again */
-  RUNNEL__TLS_UP,       /* the handshake is over: runnel__tls_secured */
-  RUNNEL__TLS_SESSION,  /* a session came: runnel__tls_session */
-  RUNNEL__TLS_PLAIN,    /* plain bytes were written to `plain` */
-  RUNNEL__TLS_END       /* close_notify; nothing follows */
+  RUNNEL__TLS_STEP,    /* went on by a step that gives nothing, of the handshake
+                          or, after it, over a ticket or a warning; call again */
+  RUNNEL__TLS_UP,      /* the handshake is over: runnel__tls_secured */
+  RUNNEL__TLS_SESSION, /* a session came: runnel__tls_session. Given when all
+                          that was fed is used up, at most one each time */
+  RUNNEL__TLS_PLAIN,   /* plain bytes were written to `plain` */
+  RUNNEL__TLS_END      /* close_notify; nothing follows */
 };
 
 /* A client's side of a connection that begins. Copies what it needs of `how`
@@ -47,7 +49,8 @@ int runnel__tls_new(struct runnel__tls **tls, struct runnel__mem *mem,
 void runnel__tls_free(struct runnel__tls *tls);
 
 /* Cipher bytes of the peer's, borrowed until next returns MORE or an error, or
- * keep is called. What was fed before must be used up or kept. */
+ * keep is called. What was fed before, kept or not, must be used up: next
+ * returned MORE. */
 void runnel__tls_feed(struct runnel__tls *tls, const char *bytes, size_t len);
 
 /* Pulls one thing. `room` is at least RUNNEL__TLS_PLAIN_BYTES; *len is set with
