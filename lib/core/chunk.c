@@ -21,17 +21,11 @@ enum state {
   BAD
 };
 
-const signed char runnel__chunk_digits[256] = {
-#define NONE16 -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1
-    NONE16, NONE16, NONE16, 0,      1,      2,      3,     4,      5,
-    6,      7,      8,      9,      -1,     -1,     -1,    -1,     -1,
-    -1,     -1,     10,     11,     12,     13,     14,    15,     -1,
-    -1,     -1,     -1,     -1,     -1,     -1,     -1,    -1,     NONE16,
-    -1,     10,     11,     12,     13,     14,     15,    -1,     -1,
-    -1,     -1,     -1,     -1,     -1,     -1,     -1,    NONE16, NONE16,
-    NONE16, NONE16, NONE16, NONE16, NONE16, NONE16, NONE16
-#undef NONE16
-};
+const unsigned char runnel__chunk_digits[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,
+    ['6'] = 7,  ['7'] = 8,  ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12,
+    ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16, ['A'] = 11, ['B'] = 12,
+    ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16};
 
 static_assert(RUNNEL__TRAILERS_BYTES_MAX < UINT16_MAX &&
                   RUNNEL__CHUNK_LINE_BYTES_MAX < UINT16_MAX,

@@ -43,8 +43,8 @@ enum runnel__chunk_read runnel__chunk_read(struct runnel__chunk *chunk,
                                            struct runnel__str *bytes,
                                            const char **why);
 
-/* Each byte's value as a hex digit, or -1. */
-extern const signed char runnel__chunk_digits[256];
+/* Each byte's value as a hex digit, and 1; 0 for the others. */
+extern const unsigned char runnel__chunk_digits[256];
 
 /* What servers write, looked at in one go: the CRLF of the data before, digits,
  * CRLF. Returns their length, and *size bytes of data follow; the state is then
@@ -65,9 +65,9 @@ static inline size_t runnel__chunk_usual(const struct runnel__chunk *chunk,
   const char *last =
       end - at > RUNNEL__CHUNK_DIGITS_MAX ? at + RUNNEL__CHUNK_DIGITS_MAX : end;
   uint64_t value = 0;
-  int digit;
-  while (at < last && (digit = runnel__chunk_digits[(unsigned char)*at]) >= 0) {
-    value = value << 4 | (uint64_t)digit;
+  unsigned digit;
+  while (at < last && (digit = runnel__chunk_digits[(unsigned char)*at]) > 0) {
+    value = value << 4 | (digit - 1);
     at++;
   }
   if (value == 0 || end - at < (ptrdiff_t)sizeof crlf ||
