@@ -204,10 +204,10 @@ static int next_whole_chunk(struct runnel__reply *reply, char **body,
   return 1;
 }
 
-int runnel__reply_next(struct runnel__reply *reply, struct runnel__mem *mem,
-                       char **body, size_t *body_len) {
-  if (reply->phase == CHUNK_FRAME && next_whole_chunk(reply, body, body_len))
-    return RUNNEL__REPLY_BODY;
+/* Everything else; not inlined, so that a whole chunk pays for no frame. */
+__attribute__((noinline)) static int next_other(struct runnel__reply *reply,
+                                                struct runnel__mem *mem,
+                                                char **body, size_t *body_len) {
   if (reply->phase == HEAD)
     return next_head(reply, mem);
   if (reply->phase == CHUNK_FRAME && reply->len > 0) {
@@ -224,6 +224,13 @@ int runnel__reply_next(struct runnel__reply *reply, struct runnel__mem *mem,
   if (reply->phase == UNTIL_END)
     return next_data(reply, UINT64_MAX, body, body_len);
   return next_counted(reply, body, body_len);
+}
+
+int runnel__reply_next(struct runnel__reply *reply, struct runnel__mem *mem,
+                       char **body, size_t *body_len) {
+  if (reply->phase == CHUNK_FRAME && next_whole_chunk(reply, body, body_len))
+    return RUNNEL__REPLY_BODY;
+  return next_other(reply, mem, body, body_len);
 }
 
 int runnel__reply_finish(struct runnel__reply *reply) {
