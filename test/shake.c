@@ -59,6 +59,7 @@ static int begin(struct end *end, const mbedtls_ssl_config *config,
 struct side {
   mbedtls_ssl_config config;
   mbedtls_x509_crt chain;
+  mbedtls_x509_crt client_ca;
   mbedtls_pk_context key;
 };
 
@@ -83,6 +84,7 @@ static int open_side(struct side *side, const struct shake_server *server) {
     abort();
   mbedtls_ssl_config_init(&side->config);
   mbedtls_x509_crt_init(&side->chain);
+  mbedtls_x509_crt_init(&side->client_ca);
   mbedtls_pk_init(&side->key);
   int native = mbedtls_x509_crt_parse(
       &side->chain, (const unsigned char *)chain, chain_len + 1);
@@ -94,6 +96,12 @@ static int open_side(struct side *side, const struct shake_server *server) {
                                          MBEDTLS_SSL_PRESET_DEFAULT);
   if (native == 0)
     native = mbedtls_ssl_conf_own_cert(&side->config, &side->chain, &side->key);
+  if (native == 0 && server->client_ca_file != NULL) {
+    native =
+        mbedtls_x509_crt_parse_file(&side->client_ca, server->client_ca_file);
+    mbedtls_ssl_conf_ca_chain(&side->config, &side->client_ca, NULL);
+    mbedtls_ssl_conf_authmode(&side->config, MBEDTLS_SSL_VERIFY_REQUIRED);
+  }
   mbedtls_ssl_conf_rng(&side->config, runnel__rng_draw, NULL);
   speak(&side->config, server->version);
   free(chain);
@@ -104,6 +112,7 @@ static int open_side(struct side *side, const struct shake_server *server) {
 static void close_side(struct side *side) {
   mbedtls_ssl_config_free(&side->config);
   mbedtls_x509_crt_free(&side->chain);
+  mbedtls_x509_crt_free(&side->client_ca);
   mbedtls_pk_free(&side->key);
 }
 

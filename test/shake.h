@@ -9,6 +9,8 @@
 struct shake_server {
   const char *chain_file; /* PEM, the own certificate first */
   const char *key_file;
+  const char *client_ca_file; /* the client must show one of it; NULL: nobody
+                                 asks */
   int version; /* enum runnel_tls_version: the only one that it speaks */
 };
 

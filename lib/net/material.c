@@ -132,10 +132,12 @@ static int is_flag(int value) { return value == 0 || value == 1; }
 static int take_all(struct runnel__material *material,
                     const struct runnel_tls_options *options, char *text) {
   struct source crl = {"crl_file", options->crl_file, "", NULL, 0};
-  if (!is_flag(options->insecure) || !is_flag(options->no_resumption))
-    return runnel__settings_refuse(text, "%s: neither 0 nor 1",
-                                   is_flag(options->insecure) ? "no_resumption"
-                                                              : "insecure");
+  if (!is_flag(options->insecure))
+    return runnel__settings_refuse(text, "insecure: %d is neither 0 nor 1",
+                                   options->insecure);
+  if (!is_flag(options->no_resumption))
+    return runnel__settings_refuse(text, "no_resumption: %d is neither 0 nor 1",
+                                   options->no_resumption);
   material->insecure = options->insecure;
   material->no_resumption = options->no_resumption;
   int err = take_versions(material, options, text);
