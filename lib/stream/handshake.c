@@ -148,8 +148,7 @@ static void take_full(runnel_stream *stream) {
   runnel__terms_drop(&all->sessions, terms, handshake->serial);
   if (terms->bytes == NULL && !terms->gives_none)
     runnel__lead_take(handshake); /* for it may bring a session soon */
-  if (terms->leader == handshake)
-    runnel__lead_await(terms, now_ms);
+  runnel__lead_until(handshake, now_ms + RUNNEL__TICKET_WAIT_MS);
 }
 
 static void take_resumed(runnel_stream *stream) {
@@ -289,6 +288,8 @@ static int secure(runnel_stream *stream, struct runnel__trust *trust) {
   runnel__stream_set_state(
       stream, RUNNEL_STATE_HANDSHAKING,
       limit_ms < attempt->open_at_ms ? limit_ms : attempt->open_at_ms);
+  runnel__lead_until(&attempt->handshake,
+                     stream->client->now_ms + RUNNEL__LEAD_MS);
   runnel__describe_step(stream, "shaking hands with");
   int err = ops->secure(stream->link, &how);
   if (err != RUNNEL_OK)

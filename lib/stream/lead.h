@@ -10,10 +10,12 @@
 
 #include "handshake.h"
 
-/* Nobody waits longer for others' handshakes, in all (ms). */
-#define RUNNEL__SESSION_WAIT_MS 3000
+/* A leader whose handshake takes longer makes place for the next (ms). */
+#define RUNNEL__LEAD_MS 2000
 /* With TLS 1.3 the session comes after the handshake, or not at all (ms). */
 #define RUNNEL__TICKET_WAIT_MS 500
+/* Nobody waits longer for others' handshakes, in all (ms). */
+#define RUNNEL__SESSION_WAIT_MS 5000
 
 /* Takes the lead if there is none. */
 void runnel__lead_take(struct runnel__handshake *handshake);
@@ -24,14 +26,14 @@ void runnel__lead_end(struct runnel__terms *terms);
 /* The leader is over: the next one leads. */
 void runnel__lead_pass(struct runnel__terms *terms);
 
-/* The leader is through, and its session is waited for a little longer. */
-void runnel__lead_await(struct runnel__terms *terms, int64_t now_ms);
+/* How long the leader, if it is one, is waited for. */
+void runnel__lead_until(struct runnel__handshake *handshake, int64_t until_ms);
 
 /* 1: it has to wait. */
 int runnel__lead_blocks(const struct runnel__handshake *handshake);
 void runnel__lead_wait(struct runnel__handshake *handshake, int64_t now_ms);
 
-/* It waited for long enough. */
+/* The leader, or whoever waits, took too long. */
 void runnel__lead_alarm(struct runnel__handshake *handshake, int64_t now_ms);
 
 #endif

@@ -71,7 +71,7 @@ static struct runnel__terms *add_terms(struct runnel__sessions *sessions,
   memcpy(terms->key, key.at, key.len);
   runnel__list_init(&terms->use);
   runnel__list_init(&terms->waiting);
-  terms->ticket_at_ms = RUNNEL__NEVER;
+  terms->lead_until_ms = RUNNEL__NEVER;
   terms->node.key = (struct runnel__str){terms->key, key.len};
   runnel__table_add(&sessions->terms, &terms->node);
   return terms;

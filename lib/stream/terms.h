@@ -38,9 +38,9 @@ struct runnel__terms {
   /* lead.c's. */
   struct runnel__handshake *leader; /* NULL: nobody has to wait */
   struct runnel__list waiting;      /* in the order of coming */
-  int64_t ticket_at_ms; /* the leader is through: its session is waited for
-                           until then; else RUNNEL__NEVER */
-  int gives_none;       /* the last full handshake brought no session */
+  int64_t lead_until_ms;            /* the leader is not waited for any longer;
+                                       RUNNEL__NEVER: it has not begun */
+  int gives_none; /* the last full handshake brought no session */
 
   char *bytes; /* the session, owned; NULL: none */
   size_t len;
