@@ -34,6 +34,7 @@ int runnel__test_lifecycle(void);
   X(OTHER_FRESH, "another, just opened")                                       \
   X(OTHER_RESOLVING, "another, resolving")                                     \
   X(OTHER_CONNECTING, "another, connecting")                                   \
+  X(OTHER_HANDSHAKING, "another, shaking hands")                               \
   X(OTHER_WAITING_HEAD, "another, waiting for the head")                       \
   X(OTHER_OPEN, "another, open")                                               \
   X(OTHER_PAUSED, "another, paused over a refused event")                      \
@@ -153,6 +154,12 @@ static int touch_link(struct cell *cell, struct sim_link *link) {
       sim_up(link);
     return 1;
   }
+  if (link->is_shaking) {
+    if (stands_still(cell, actor, RUNNEL_STATE_HANDSHAKING))
+      return 0;
+    sim_secured(link, "TLSv1.3", 0);
+    return 1;
+  }
   if (stands_still(cell, actor, RUNNEL_STATE_WAITING_HEAD))
     return 0;
   if (!link->answered) {
@@ -197,6 +204,7 @@ static struct stage_actor *open_actor(struct cell *cell, const char *host,
   options.oversize = RUNNEL_OVERSIZE_DROP;
   options.open_ms_max = RUNNEL_NONE;
   options.connect_ms_max = RUNNEL_NONE;
+  options.handshake_ms_max = RUNNEL_NONE;
   options.hold_ms_max = cell->prepared ? 100 : FOR_LONG_MS;
   options.retry_ms = cell->prepared ? 100 : FOR_LONG_MS;
   options.retry_ms_max = RUNNEL_NONE;
@@ -243,6 +251,7 @@ static void prepare(struct cell *cell) {
       [OTHER_ORPHANED] = RUNNEL_STATE_HELD,
       [OTHER_RESOLVING] = RUNNEL_STATE_RESOLVING,
       [OTHER_CONNECTING] = RUNNEL_STATE_CONNECTING,
+      [OTHER_HANDSHAKING] = RUNNEL_STATE_HANDSHAKING,
       [OTHER_WAITING_HEAD] = RUNNEL_STATE_WAITING_HEAD,
       [OTHER_OPEN] = RUNNEL_STATE_OPEN,
       [OTHER_PAUSED] = RUNNEL_STATE_PAUSED,
@@ -259,6 +268,8 @@ static void prepare(struct cell *cell) {
     play_peers(cell);
   } else if (cell->target == OTHER_RESOLVING) {
     host = "http://host%zu.test/";
+  } else if (cell->target == OTHER_HANDSHAKING) {
+    host = "https://10.0.0.%zu/";
   }
   cell->other = open_actor(cell, host, cell->once);
   cell->other->state = states[cell->target];

@@ -17,6 +17,7 @@
 #include "sim_request.h"
 #include "stage.h"
 #include "storm_server.h"
+#include "storm_tls.h"
 
 int runnel__test_operations(void);
 
@@ -112,9 +113,9 @@ static void open_stream(struct crowd *crowd) {
   char url[64];
   size_t number = crowd->stage.len;
   snprintf(url, sizeof url,
-           chance(crowd, 3) ? "http://host%zu.test/%zu"
-                            : "http://10.0.%zu.1/%zu",
-           number % 8, number);
+           chance(crowd, 3) ? "http%s://host%zu.test/%zu"
+                            : "http%s://10.0.%zu.1/%zu",
+           chance(crowd, 2) ? "s" : "", number % 8, number);
   options.url = url;
   options.end = chance(crowd, 4) ? RUNNEL_END_ONCE : RUNNEL_END_AUTO;
   options.method = chance(crowd, 4) ? "POST" : NULL;
@@ -164,7 +165,7 @@ static void answer_request(struct crowd *crowd, struct sim_link *link) {
   sim_request_field(id, sizeof id, link->sent, "Last-Event-ID");
   size_t number = path == NULL ? 0 : strtoul(path + 2, NULL, 10);
   struct storm_feed feed = {crowd->seed, number, EVENTS,
-                            crowd->stage.actors[number % STAGE_ACTORS].once};
+                            crowd->stage.actors[number % STAGE_ACTORS].once, 1};
   uint64_t last_id = strtoull(id, NULL, 10);
   line->number = link->number;
   storm_answer(&line->reply, &feed, last_id < EVENTS ? last_id : EVENTS - 1,
@@ -197,6 +198,10 @@ static void touch_link(struct crowd *crowd, struct sim_link *link) {
     return;
   if (!link->is_up)
     answer_dial(crowd, link);
+  else if (link->is_shaking)
+    storm_shake(link, &crowd->random, crowd->kind);
+  else if (link->is_secured && !crowd->kind && chance(crowd, 4))
+    storm_bring_session(link, &crowd->random);
   else if (link->answered)
     continue_reply(crowd, link);
   else if (!crowd->kind && chance(crowd, 40))
@@ -209,6 +214,8 @@ static void step(struct crowd *crowd) {
   struct sim *sim = &crowd->stage.sim;
   uint64_t which = below(crowd, 100);
   crowd->steps++;
+  if (chance(crowd, 500))
+    sim_reload(sim);
   if (which < 15 && sim->lookups_len > 0)
     answer_lookup(crowd, sim->lookups[below(crowd, sim->lookups_len)]);
   else if (which < 60 && sim->links_len > 0)
@@ -272,6 +279,7 @@ static void run_seed(struct crowd *crowd, uint64_t seed) {
   crowd->random = seed;
   crowd->spreads = seed % 4 == 0;
   options.origin_dials_max = 2;
+  options.handshakes_max = 2;
   stage->cue = hear_cue;
   stage->user = crowd;
   stage->fail = fail_crowd;

@@ -12,6 +12,7 @@
 
 #include "../lib/stream/client.h"
 #include "sim_request.h"
+#include "storm_tls.h"
 
 #define STEPS 40000      /* in bad weather */
 #define ROUNDS_MAX 20000 /* until all must be in port */
@@ -105,6 +106,10 @@ static void touch_link(struct storm *storm, struct sim_link *link) {
     return;
   if (!link->is_up)
     answer_dial(storm, link);
+  else if (link->is_shaking)
+    storm_shake(link, &storm->random, storm->kind);
+  else if (link->is_secured && chance(storm, 4))
+    storm_bring_session(link, &storm->random);
   else if (link->answered)
     continue_reply(storm, link);
   else if (chance(storm, 40))
@@ -117,6 +122,8 @@ static void step(struct storm *storm) {
   struct sim *sim = &storm->sim;
   uint64_t which = storm_below(&storm->random, 100);
   storm->steps++;
+  if (storm_chance(&storm->random, 5000))
+    sim_reload(sim);
   if (storm_chance(&storm->random, 300)) /* memory is short for a moment */
     storm->memory.fail_at =
         storm->memory.calls + 1 + storm_below(&storm->random, 20);
@@ -173,6 +180,7 @@ static void begin(struct storm *storm) {
   options->origin_dials_per_second_max =
       10 + (int64_t)storm_below(&storm->random, 200);
   options->held_bytes_max = HELD_BYTES_MAX;
+  options->handshakes_max = 2 + (int64_t)storm_below(&storm->random, 30);
   storm->bucket = (struct storm_bucket){1e9, storm->sim.now_ms};
   for (size_t i = 0; i < STORM_ORIGINS; i++)
     storm->origin_buckets[i] = storm->bucket;
@@ -183,6 +191,9 @@ static void begin(struct storm *storm) {
 }
 
 static void end(struct storm *storm, struct storm_totals *totals) {
+  const struct runnel_client_stats *stats = runnel_client_stats(storm->client);
+  totals->full += stats->handshakes_full;
+  totals->resumed += stats->handshakes_resumed;
   if (!storm->client_closing)
     storm_app_close(storm);
   sim_settle(&storm->sim);

@@ -45,6 +45,8 @@ struct storm_totals {
   size_t ends;
   size_t refusals;
   size_t connects;
+  size_t full; /* handshakes */
+  size_t resumed;
 };
 
 struct storm {

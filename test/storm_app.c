@@ -179,6 +179,8 @@ void storm_app_check(struct storm *storm) {
   const struct runnel_client_options *options = &storm->options;
   if (dials > options->dials_max || (int64_t)stats->dials > options->dials_max)
     storm->fail(storm, "more dials than dials_max");
+  if ((int64_t)stats->handshakes > options->handshakes_max)
+    storm->fail(storm, "more handshakes than handshakes_max");
   if (stats->held_bytes > (uint64_t)options->held_bytes_max)
     storm->fail(storm, "more bytes held than held_bytes_max");
   if (stats->streams != storm->open)
@@ -196,7 +198,7 @@ static void check_delay(struct storm_stream *stream,
   int64_t d = base;
   for (uint64_t i = 1; i < end->failures && d < cap; i++)
     d *= 2;
-  if (d > cap)
+  if (d > cap || end->code == RUNNEL_ETRUST)
     d = cap;
   int64_t least = d / 2 > base ? d / 2 : base;
   int64_t most = (d > base ? d : base) + base / 4;
@@ -344,11 +346,15 @@ static void hear_close(runnel_stream *handle, int code, void *user) {
     storm_app_open(storm);
 }
 
+static int is_https(int origin) { return origin % 3 == 1; }
+
 static void write_url(char *url, size_t size, size_t number, int origin) {
   if (origin < STORM_ORIGINS / 2)
-    snprintf(url, size, "http://10.0.0.%d/%zu", origin + 1, number);
+    snprintf(url, size, "http%s://10.0.0.%d/%zu", is_https(origin) ? "s" : "",
+             origin + 1, number);
   else
-    snprintf(url, size, "http://host%d.test:8080/%zu", origin, number);
+    snprintf(url, size, "http%s://host%d.test:8080/%zu",
+             is_https(origin) ? "s" : "", origin, number);
 }
 
 static void set_ears(struct runnel_stream_options *options) {
@@ -374,6 +380,7 @@ void storm_app_open(struct storm *storm) {
       .after_ms = -1,
       .origin = (int)storm_below(&storm->random, STORM_ORIGINS),
   };
+  stream->feed.https = is_https(stream->origin);
   stream->order.wants_request = 1;
   stream->order.wants_end = 1;
   write_url(url, sizeof url, number, stream->origin);

@@ -153,7 +153,8 @@ static void answer_badly(struct storm_reply *reply,
     add_head(reply, 302, fields);
   } else if (which < 70) {
     snprintf(fields, sizeof fields,
-             "Content-Length: 0\r\nLocation: http://10.1.0.%zu/%zu\r\n",
+             "Content-Length: 0\r\nLocation: http%s://10.1.0.%zu/%zu\r\n",
+             feed->https || storm_chance(random, 2) ? "s" : "",
              feed->number % 4 + 1, feed->number);
     add_head(reply, feed->once ? 303 : 307, fields);
   } else if (which < 80) {

@@ -23,6 +23,7 @@ struct storm_feed {
   size_t number;
   uint64_t events; /* numbered from 1 */
   int once;        /* a POST: all events in one answer, or what was cut of it */
+  int https;       /* no redirect leads to http */
 };
 
 enum storm_end { STORM_STALL, STORM_FIN, STORM_RESET };

@@ -45,10 +45,12 @@ static void test_storm(void **state) {
   for (uint64_t i = 0; i < count; i++)
     run_seed(first + i, &totals);
   printf("storm: seeds %llu to %llu, %d streams each: %zu streams, %zu "
-         "attempts, %zu events, %zu ends, %zu refusals, %zu connects\n",
+         "attempts, %zu events, %zu ends, %zu refusals, %zu connects, %zu full "
+         "and %zu resumed handshakes\n",
          (unsigned long long)first, (unsigned long long)(first + count - 1),
          STORM_STREAMS, totals.streams, totals.attempts, totals.events,
-         totals.ends, totals.refusals, totals.connects);
+         totals.ends, totals.refusals, totals.connects, totals.full,
+         totals.resumed);
 }
 
 int runnel__test_storm(void) {

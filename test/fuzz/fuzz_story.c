@@ -9,6 +9,8 @@
  *   hN  head N of the table           eN  N + 1 tokens, in pieces from 4 on
  *   BN  body N of the table           bN  N raw bytes, which follow
  *   l   the last chunk                fN  the peer ends (1: resets) the link
+ *   xN  TLS: 0 secured, 1 resumed, 2 distrusted, 3 broken, 4 a session, 5 a
+ *       reload
  *   tN  the next alarm within 2^N s   TN  callbacks take N seconds: no alarm
  *   zN  what the link holds is noticed after the next alarm only
  *   mN  the Nth allocation fails      MN  and all after it
@@ -56,6 +58,7 @@ static const char *const heads[] = {
     "101 Switching\r\nUpgrade: x\r\n",
     "200 OK\r\nTransfer-Encoding: gzip, chunked\r\n",
     "302 Moved\r\nLocation: ftp://x/\r\n",
+    "302 Moved\r\nLocation: https://other/\r\nContent-Length: 0\r\n",
 };
 
 static const char *const bodies[] = {
@@ -180,6 +183,21 @@ static void send_on_link(struct play *play, struct sim_link *link,
   }
 }
 
+static void do_tls(struct sim_link *link, uint8_t argument) {
+  if (argument == 5)
+    sim_reload(link->sim);
+  else if (argument == 4 && link->is_up)
+    sim_session(link, link->number, 3600);
+  else if (!link->is_shaking)
+    return;
+  else if (argument < 2)
+    sim_secured(link, "TLSv1.3", argument == 1 && link->session > 0);
+  else if (argument == 2)
+    sim_unsecured(link, RUNNEL_ETRUST, -1, "distrusted");
+  else
+    sim_unsecured(link, RUNNEL_ETLS, -1, "broken");
+}
+
 static void do_link(struct play *play, uint8_t letter, uint8_t argument) {
   struct sim_link *link = target(play);
   if (link == NULL || link->is_down)
@@ -194,6 +212,8 @@ static void do_link(struct play *play, uint8_t letter, uint8_t argument) {
                   argument ? EMFILE : ECONNREFUSED);
   } else if (letter == 'z') {
     sim_silence(link);
+  } else if (letter == 'x') {
+    do_tls(link, argument);
   } else if (link->is_up) {
     send_on_link(play, link, letter, argument);
   }
@@ -264,10 +284,10 @@ static int is_over(const struct play *play) {
 
 static void take_op(struct play *play) {
   uint8_t letter = fuzz_byte(&play->input);
-  if (letter == '\0' || !strchr("$@runheBblftTzmMaocpskiPCw", letter))
+  if (letter == '\0' || !strchr("$@runheBblfxtTzmMaocpskiPCw", letter))
     return;
   uint8_t argument = (uint8_t)(fuzz_byte(&play->input) - '0');
-  if (strchr("$@runheBblftTzmMa", letter))
+  if (strchr("$@runheBblfxtTzmMa", letter))
     do_world(play, letter, argument);
   else
     model_act(&play->model, letter, argument);
@@ -298,6 +318,10 @@ static int help(struct play *play) {
       continue;
     if (!link->is_up) {
       sim_up(link);
+      return 1;
+    }
+    if (link->is_shaking) {
+      sim_secured(link, "TLSv1.3", link->session > 0);
       return 1;
     }
     if (link->sent_len == 0)

@@ -33,6 +33,7 @@ void model_init(struct model *model, unsigned flags) {
   options->dials_per_second_max = flags & 2 ? 1 : 0;
   options->lookup_ttl_ms = flags & 4 ? 1 : 0;
   options->lookup_stale_ms = flags & 4 ? RUNNEL_NONE : 0;
+  options->handshakes_max = flags & 8 ? 1 : 0;
   options->resolve = &fixed;
   options->resolve_len = 1;
   if (runnel__client_new(&model->client, options) != RUNNEL_OK)
@@ -78,7 +79,7 @@ static void set_url(struct runnel_stream_options *options, unsigned which) {
       "http://10.0.0.1/feed", "http://[2001:db8::1]:81/",
       "http://fixed/feed",
   };
-  options->url = urls[which % 5];
+  options->url = which == 15 ? "https://h/feed" : urls[which % 5];
 }
 
 /* 16 kinds of stream, with all callbacks or some. */
