@@ -13,6 +13,7 @@
  *
  * What a client sends is bounded: one head of 8 KiB, the rest is not read. */
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -477,6 +478,7 @@ static int read_options(int argc, char **argv) {
 int main(int argc, char **argv) {
   if (read_options(argc, argv) != 0)
     return 2;
+  signal(SIGPIPE, SIG_IGN); /* a client that went away is no reason to end */
   if (server.cert != NULL && session_tls_load(server.cert, server.key) != 0)
     return 1;
   if (uv_loop_init(&server.loop) != 0 || listen_on(server.port) != 0)

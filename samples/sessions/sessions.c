@@ -2,7 +2,11 @@
  * server beside it, has each connection cut once, and shows that nothing is
  * lost and nothing comes twice.
  *
- *   runnel-demo [path of session-server]
+ *   runnel-demo [--tls FOLDER] [path of session-server]
+ *
+ * With --tls all of it goes over https: FOLDER holds the server's cert.pem and
+ * key.pem, and ca.pem, whom alone the client trusts. The table then says how
+ * many handshakes were full ones, and how many an earlier session made short.
  *
  * Exit status 0 only if each session gave all its events, in order, once, and
  * was really cut and continued. */
@@ -39,6 +43,9 @@ static struct {
   uv_pipe_t from_server;
   uv_timer_t give_up;
   runnel_client *client;
+  const char *folder; /* of certificates; NULL: no TLS */
+  runnel_tls *tls;
+  struct runnel_client_stats stats; /* the last ones */
   struct session sessions[SESSIONS];
   char port[16];
   size_t port_len;
@@ -68,10 +75,12 @@ static void finish(void) {
   if (demo.ending)
     return;
   demo.ending = 1;
-  if (demo.client == NULL)
+  if (demo.client == NULL) {
     end_all(NULL);
-  else
+  } else {
+    demo.stats = *runnel_client_stats(demo.client);
     runnel_client_close(demo.client, end_all, NULL);
+  }
 }
 
 static void fail(const char *what, const char *why) {
@@ -108,9 +117,11 @@ static void on_open(runnel_stream *stream, const struct runnel_open *open,
   struct session *session = user;
   (void)stream;
   session->opens++;
-  printf("%s[%u]      %s to %s%s\n", dim(), session->number,
+  printf("%s[%u]      %s to %s%s%s%s%s\n", dim(), session->number,
          session->opens == 1 ? "connected" : "connected again", open->peer,
-         plain());
+         open->tls_version == NULL ? "" : ", ",
+         open->tls_version == NULL ? "" : open->tls_version,
+         open->tls_resumed ? ", resumed" : "", plain());
 }
 
 static void on_end(runnel_stream *stream, const struct runnel_end *end,
@@ -139,13 +150,15 @@ static int open_session(struct session *session) {
   char base[64];
   char name[32];
   char url[256];
-  snprintf(base, sizeof base, "http://127.0.0.1:%s/stream", demo.port);
+  snprintf(base, sizeof base, "%s://127.0.0.1:%s/stream",
+           demo.tls == NULL ? "http" : "https", demo.port);
   snprintf(name, sizeof name, "session-%u", session->number);
   if (runnel_url_add_query(url, sizeof url, base, "sessionId", name) !=
       RUNNEL_OK)
     return -1;
   options.url = url;
   options.user = session;
+  options.tls = demo.tls;
   options.on_open = on_open;
   options.on_event = on_event;
   options.on_end = on_end;
@@ -156,8 +169,28 @@ static int open_session(struct session *session) {
   return -1;
 }
 
+/* The path of a file with certificates; what snprintf cuts is not found. */
+static const char *certificate(char *dst, size_t size, const char *name) {
+  snprintf(dst, size, "%s/%s", demo.folder, name);
+  return dst;
+}
+
+static int load_tls(void) {
+  struct runnel_tls_options options = RUNNEL_TLS_OPTIONS_INIT;
+  char ca[4096];
+  if (demo.folder == NULL)
+    return 0;
+  options.ca_file = certificate(ca, sizeof ca, "ca.pem");
+  if (runnel_tls_new(&demo.tls, &options) == RUNNEL_OK)
+    return 0;
+  fail("TLS", options.error_text);
+  return -1;
+}
+
 static void subscribe(void) {
   struct runnel_client_options options = RUNNEL_CLIENT_OPTIONS_INIT;
+  if (load_tls() != 0)
+    return;
   int code = runnel_client_new(&demo.client, &demo.loop, &options);
   if (code != RUNNEL_OK) {
     demo.client = NULL;
@@ -217,10 +250,23 @@ static int start_server(char *path) {
   static char sessions_number[] = TEXT(SESSIONS);
   static char events[] = "--events";
   static char events_number[] = TEXT(EVENTS);
+  static char cert_option[] = "--cert";
+  static char key_option[] = "--key";
+  char cert[4096];
+  char key[4096];
   char *args[] = {path,   drop,          sessions, sessions_number,
-                  events, events_number, NULL};
+                  events, events_number, NULL,     NULL,
+                  NULL,   NULL,          NULL};
   uv_stdio_container_t stdio[3];
   uv_process_options_t options;
+  if (demo.folder != NULL) {
+    certificate(cert, sizeof cert, "cert.pem");
+    certificate(key, sizeof key, "key.pem");
+    args[6] = cert_option;
+    args[7] = cert;
+    args[8] = key_option;
+    args[9] = key;
+  }
   memset(&options, 0, sizeof options);
   uv_pipe_init(&demo.loop, &demo.to_server, 0);
   uv_pipe_init(&demo.loop, &demo.from_server, 0);
@@ -257,28 +303,42 @@ static int judge(void) {
              session->lost != 0 || session->duplicated != 0 ||
              !session->complete || again != 1;
   }
+  if (demo.tls != NULL)
+    printf("\nTLS handshakes: %llu full, %llu resumed\n",
+           (unsigned long long)demo.stats.handshakes_full,
+           (unsigned long long)demo.stats.handshakes_resumed);
   printf("\n%s\n", wrong ? "Something is missing."
                          : "Every connection was cut once; nothing was lost, "
                            "nothing came twice.");
   return wrong;
 }
 
+/* Beside this program. 0 or -1. */
+static int find_server(char *path, size_t size) {
+  static const char name[] = "session-server";
+  size_t len = size - sizeof name;
+  if (uv_exepath(path, &len) != 0)
+    return -1;
+  char *slash = strrchr(path, '/');
+  memcpy(slash == NULL ? path : slash + 1, name, sizeof name);
+  return 0;
+}
+
 int main(int argc, char **argv) {
   char path[4096];
-  size_t size = sizeof path - 32;
   const char *no_color = getenv("NO_COLOR");
+  int at = 1;
   demo.colour =
       isatty(STDOUT_FILENO) && (no_color == NULL || no_color[0] == '\0');
   setvbuf(stdout, NULL, _IOLBF, 0);
-  if (argc > 1) {
-    snprintf(path, sizeof path, "%s", argv[1]);
-  } else {
-    if (uv_exepath(path, &size) != 0)
-      return 1;
-    char *slash = strrchr(path, '/');
-    memcpy(slash == NULL ? path : slash + 1, "session-server",
-           sizeof "session-server");
+  if (argc > 2 && strcmp(argv[1], "--tls") == 0) {
+    demo.folder = argv[2];
+    at = 3;
   }
+  if (argc > at)
+    snprintf(path, sizeof path, "%s", argv[at]);
+  else if (find_server(path, sizeof path) != 0)
+    return 1;
   if (uv_loop_init(&demo.loop) != 0)
     return 1;
   uv_timer_init(&demo.loop, &demo.give_up);
@@ -286,5 +346,7 @@ int main(int argc, char **argv) {
   start_server(path);
   uv_run(&demo.loop, UV_RUN_DEFAULT);
   uv_loop_close(&demo.loop);
-  return judge();
+  int wrong = judge();
+  runnel_tls_release(demo.tls);
+  return wrong;
 }
