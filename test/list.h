@@ -2,6 +2,7 @@
  * runnel__test_NAME, which returns how many of its tests failed. */
 TEST_GROUP(addrs)
 TEST_GROUP(chunk)
+TEST_GROUP(command_tls)
 TEST_GROUP(command)
 TEST_GROUP(contract)
 TEST_GROUP(core)
