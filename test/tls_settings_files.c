@@ -18,10 +18,11 @@ static void must(int done) {
 
 static void lock_key(struct tls_ca *ca, const char *file,
                      const char *const *how) {
+  static const char pass[] = "pass:" SECRET;
   const char *argv[16] = {how[0],     how[1],
                           "-in",      tls_ca_file(ca, "me.key"),
                           "-out",     tls_ca_file(ca, file),
-                          "-passout", "pass:" SECRET};
+                          "-passout", pass};
   for (size_t i = 2, k = 8; how[i] != NULL; i++)
     argv[k++] = how[i];
   tls_ca_run(ca, argv);
