@@ -146,6 +146,9 @@ static void take_full(runnel_stream *stream) {
   handshake->end =
       (struct runnel__session_end){INT64_MAX, now_ms + RUNNEL__SESSION_MS_MAX};
   runnel__terms_drop(&all->sessions, terms, handshake->serial);
+  if (handshake->early_serial != 0)
+    runnel__terms_prolong(terms, handshake->early_serial,
+                          handshake->early_until_s, &handshake->end);
   if (terms->bytes == NULL && !terms->gives_none)
     runnel__lead_take(handshake); /* for it may bring a session soon */
   runnel__lead_until(handshake, now_ms + RUNNEL__TICKET_WAIT_MS);
@@ -196,6 +199,10 @@ void runnel__handshake_session(runnel_stream *stream,
                           &handshake->end, client->now_ms,
                           world->ops->wall_s(world)))
     return;
+  if (handshake->step == RUNNEL__HANDSHAKE_UNDER_WAY) {
+    handshake->early_serial = terms->serial;
+    handshake->early_until_s = session->until_s;
+  }
   terms->gives_none = 0;
   runnel__lead_end(terms);
 }

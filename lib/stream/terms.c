@@ -124,14 +124,21 @@ static char *copy_session(struct runnel__sessions *sessions,
   return copy;
 }
 
+/* The sooner of both. */
+static struct runnel__session_end
+end_of(int64_t until_s, const struct runnel__session_end *end) {
+  struct runnel__session_end soonest = *end;
+  if (until_s < soonest.at_s)
+    soonest.at_s = until_s;
+  return soonest;
+}
+
 int runnel__terms_keep(struct runnel__sessions *sessions,
                        struct runnel__terms *terms,
                        const struct runnel__session *session,
                        const struct runnel__session_end *end, int64_t now_ms,
                        int64_t wall_s) {
-  struct runnel__session_end soonest = *end;
-  if (session->until_s < soonest.at_s)
-    soonest.at_s = session->until_s;
+  struct runnel__session_end soonest = end_of(session->until_s, end);
   if (session->len == 0 || session->len > RUNNEL__SESSION_BYTES_MAX ||
       soonest.at_s <= wall_s || soonest.at_ms <= now_ms)
     return 0;
@@ -145,6 +152,13 @@ int runnel__terms_keep(struct runnel__sessions *sessions,
   terms->sure_ms = now_ms;
   terms->serial = ++sessions->made;
   return 1;
+}
+
+void runnel__terms_prolong(struct runnel__terms *terms, uint64_t serial,
+                           int64_t until_s,
+                           const struct runnel__session_end *end) {
+  if (terms->serial == serial)
+    terms->end = end_of(until_s, end);
 }
 
 void runnel__terms_drop(struct runnel__sessions *sessions,
