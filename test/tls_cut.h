@@ -3,7 +3,7 @@
  * 5.1) and, where a rule says so, cuts, resets, stalls or dribbles; and it
  * writes down what records the client sent, whose headers are in the clear.
  *
- *   struct tls_cut *cut = tls_cut_new(server_port);
+ *   struct tls_cut *cut = tls_cut_new(NULL, server_port);
  *   tls_cut_rule(cut, (struct tls_cut_rule){.from = TLS_CUT_SERVER,
  *                                           .records = 2, .bytes = 3,
  *                                           .act = TLS_CUT_RESET});
@@ -43,8 +43,9 @@ struct tls_cut_rule {
   size_t inject_len;
 };
 
-/* Listens on a free port of 127.0.0.1; aborts if it cannot. */
-struct tls_cut *tls_cut_new(int server_port);
+/* Listens on a Unix socket of that path, or, with NULL, on a free port of
+ * 127.0.0.1, and leads to that port there. Aborts if it cannot. */
+struct tls_cut *tls_cut_new(const char *unix_path, int server_port);
 
 /* Ends the thread and all connections. NULL is allowed. */
 void tls_cut_free(struct tls_cut *cut);

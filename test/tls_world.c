@@ -77,13 +77,12 @@ const char *tls_file(const char *name) {
 int tls_has_1_3(void) {
   static int told;
   struct runnel_tls_options options = RUNNEL_TLS_OPTIONS_INIT;
-  runnel_tls *tls;
-  options.ca_file = tls_file("root.pem");
+  runnel_tls *tls = NULL;
+  options.insecure = 1; /* what is not verified needs no certificates */
   options.version_min = RUNNEL_TLS_1_3;
   int has = runnel_tls_new(&tls, &options) == RUNNEL_OK;
-  if (has)
-    runnel_tls_release(tls);
-  else if (!told++)
+  runnel_tls_release(tls);
+  if (!has && !told++)
     print_message("TLS 1.3 SKIPPED, NOT TESTED: %s has none\n",
                   runnel_tls_library());
   return has;
@@ -133,7 +132,7 @@ void tls_scene_open_to(struct tls_scene *scene, int port, const char *host,
   if (options == NULL)
     options = &defaults;
   scene->server = NULL;
-  scene->cut = tls_cut_new(port);
+  scene->cut = tls_cut_new(NULL, port);
   struct runnel_resolve resolve = {
       .host = host, .port = tls_cut_port(scene->cut), .address = "127.0.0.1"};
   if (host[0] != '[' && host[strspn(host, "0123456789.")] != '\0') {
@@ -166,13 +165,10 @@ void tls_take_once(struct tls_scene *scene, struct feed *feed,
   assert_int_equal(feed->ends, 1);
 }
 
-/* A type, and the two bytes of an alert, and the tag (RFC 8446 5.2). */
-#define ALERT_BYTES_MAX 32
-
 void tls_check_nothing_asked(struct tls_scene *scene) {
   tls_cut_wait(scene->cut, TLS_CUT_ENDED,
                tls_cut_count(scene->cut, TLS_CUT_ACCEPTED));
   assert_true(tls_cut_count(scene->cut, TLS_CUT_CLIENT_DATA) <= 1);
   assert_true(tls_cut_count(scene->cut, TLS_CUT_CLIENT_DATA_MAX) <=
-              ALERT_BYTES_MAX);
+              TLS_ALERT_BYTES_MAX);
 }

@@ -33,6 +33,10 @@ int tls_world_tear_down(void **state);
 /* The path of a file of the folder, as tls_ca_file. */
 const char *tls_file(const char *name);
 
+/* A type, the two bytes of an alert, and a tag (RFC 8446 5.2): no more than
+ * that may be encrypted of what is sent to somebody who is not trusted. */
+#define TLS_ALERT_BYTES_MAX 32
+
 /* 1: the library has TLS 1.3; else says aloud what is left out. */
 int tls_has_1_3(void);
 
