@@ -24,6 +24,7 @@ struct runnel__cover {
   struct runnel__list shake; /* in net->shakes, or in none */
   uint8_t is_up;             /* the handshake is over */
   uint8_t is_cut;            /* the peer's FIN came during the handshake */
+  uint8_t is_ended;          /* the peer's close_notify came */
 };
 
 /* Asks -------------------------------------------------------------------- */
@@ -123,9 +124,9 @@ int runnel__secure_send(struct runnel__link *link, const char *bytes,
 }
 
 void runnel__secure_bye(struct runnel__link *link) {
-  int quiet = link->state != LINK_UP || link->code != RUNNEL_OK ||
-              link->out.len > 0 || link->cover == NULL || !link->cover->is_up;
-  if (quiet)
+  const struct runnel__cover *cover = link->cover;
+  if (cover == NULL || !cover->is_up || link->code != RUNNEL_OK ||
+      link->out.len > 0 || (link->state != LINK_UP && !cover->is_ended))
     return;
   runnel__tls_bye(link->cover->tls);
   (void)send_out(link);
@@ -165,6 +166,7 @@ static int tell(struct runnel__link *link, int item, char *plain, size_t len) {
     link->ears->session(link->owner, runnel__tls_session(link->cover->tls));
     break;
   case RUNNEL__TLS_END:
+    link->cover->is_ended = 1;
     runnel__link_say_down(link, RUNNEL_OK, 0);
     break;
   default:
