@@ -154,7 +154,8 @@ static void describe_tls(char *text, const runnel_stream *stream,
   runnel__describe_peer(peer, sizeof peer, stream);
   int prefix = snprintf(text, RUNNEL__TEXT_BYTES,
                         "TLS%s%s: ", peer[0] == '\0' ? "" : " with ", peer);
-  snprintf(text + prefix, RUNNEL__TEXT_BYTES - (size_t)prefix, "%s", words);
+  snprintf(text + prefix, RUNNEL__TEXT_BYTES - (size_t)prefix, "%.*s",
+           RUNNEL__TEXT_BYTES - 1 - prefix, words);
 }
 
 static void describe_timeout(char *text, const runnel_stream *stream,
