@@ -93,7 +93,7 @@ struct part {
 };
 
 static const struct part schemes[] = {
-    {"http://", ""},  {"HTTP://", ""},  {"https://", NULL},
+    {"http://", ""},  {"HTTP://", ""},  {"httpss://", NULL},
     {"ftp://", NULL}, {"http:/", NULL}, {"http:", NULL},
     {"//", NULL},     {"", NULL},       {" http://", NULL}};
 static const struct part users[] = {{"", ""},
