@@ -90,8 +90,8 @@ static int parse_crl(struct runnel__parsed *parsed,
   return RUNNEL_OK;
 }
 
-int runnel__parsed_init(struct runnel__parsed *parsed,
-                        const struct runnel__material *material, char *text) {
+static int parse_all(struct runnel__parsed *parsed,
+                     const struct runnel__material *material, char *text) {
   mbedtls_x509_crt_init(&parsed->anchors);
   mbedtls_x509_crl_init(&parsed->crl);
   mbedtls_x509_crt_init(&parsed->cert);
@@ -103,6 +103,17 @@ int runnel__parsed_init(struct runnel__parsed *parsed,
     err = parse_own(parsed, material, text);
   if (err != RUNNEL_OK)
     runnel__parsed_deinit(parsed);
+  return err;
+}
+
+/* What is bad is bad twice; an allocation that failed may have looked so. */
+int runnel__parsed_init(struct runnel__parsed *parsed,
+                        const struct runnel__material *material, char *text) {
+  int err = parse_all(parsed, material, text);
+  if (err == RUNNEL_EINVAL)
+    err = parse_all(parsed, material, text);
+  if (err != RUNNEL_EINVAL)
+    text[0] = '\0';
   return err;
 }
 

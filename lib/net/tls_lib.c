@@ -231,6 +231,17 @@ int runnel__tls_lib_check_pair(const mbedtls_pk_context *public_key,
 #endif
 }
 
+/* Less than this, and nothing works. */
+#define PROBE_BYTES 4096
+
+/* mbedTLS tells some failed allocations as bad input, so that memory itself is
+ * asked for as well. */
+static int has_memory(void) {
+  void *probe = mbedtls_calloc(1, PROBE_BYTES);
+  mbedtls_free(probe);
+  return probe != NULL;
+}
+
 /* A code is the sum of one of a high module and one of a low one. */
 int runnel__tls_lib_is_no_memory(int code) {
   int low = -(-code & 0x7f), high = -(-code & ~0x7f);
@@ -242,7 +253,7 @@ int runnel__tls_lib_is_no_memory(int code) {
          high == MBEDTLS_ERR_MD_ALLOC_FAILED ||
          high == MBEDTLS_ERR_PEM_ALLOC_FAILED ||
          high == MBEDTLS_ERR_CIPHER_ALLOC_FAILED ||
-         high == MBEDTLS_ERR_SSL_ALLOC_FAILED;
+         high == MBEDTLS_ERR_SSL_ALLOC_FAILED || (code != 0 && !has_memory());
 }
 
 /* In 3.6 states of a server follow, in 2.28 states of a handshake. */

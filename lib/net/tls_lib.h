@@ -38,7 +38,7 @@ int runnel__tls_lib_parse_key(mbedtls_pk_context *key, const void *bytes,
 int runnel__tls_lib_check_pair(const mbedtls_pk_context *public_key,
                                mbedtls_pk_context *private_key);
 
-/* The code says that there was no memory. */
+/* The code says that there was no memory, or there is none now. */
 int runnel__tls_lib_is_no_memory(int code);
 
 int runnel__tls_lib_is_over(const mbedtls_ssl_context *ssl);

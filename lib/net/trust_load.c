@@ -105,6 +105,8 @@ static int add_one(struct runnel__anchors *store, const unsigned char *bytes,
   mbedtls_x509_crt crt;
   mbedtls_x509_crt_init(&crt);
   int native = mbedtls_x509_crt_parse(&crt, bytes, len);
+  if (native != 0) /* as runnel__parsed_init */
+    native = mbedtls_x509_crt_parse(&crt, bytes, len);
   int err = RUNNEL_OK;
   if (native == 0) {
     tally->found++;
