@@ -62,7 +62,8 @@ static void note(struct tls_pair *pair, int item, const char *plain,
   } else if (item == RUNNEL__TLS_SESSION) {
     note_session(pair);
   } else if (item == RUNNEL__TLS_PLAIN) {
-    pair->records++;
+    if (pair->records++ == 0)
+      pair->sessions_first = pair->sessions;
     story_bytes_add(&pair->plain, plain, len);
   } else {
     pair->end = item;

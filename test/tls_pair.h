@@ -105,6 +105,7 @@ struct tls_pair {
   size_t ups;
   size_t records;
   size_t sessions;
+  size_t sessions_first; /* of those: before the first record */
   struct runnel__secured secured;
   struct story_bytes plain;
   struct story_bytes session_bytes;

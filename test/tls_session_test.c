@@ -261,6 +261,35 @@ static void test_short_session(void **state) {
   }
 }
 
+/* A server that speaks first: what makes the session, and plain bytes, come in
+ * one piece. */
+static void test_session_before_plain(void **state) {
+  (void)state;
+  for (size_t i = 0; i < KINDS; i++) {
+    struct scene scene;
+    struct tls_pair pair;
+    open_scene(&scene, &kinds[i]);
+    struct runnel__secure how = tls_secure(&scene.ground, TLS_SITE_NAME, NULL);
+    assert_int_equal(tls_pair_init(&pair, &scene.site, &how, 0), 0);
+    tls_pair_hello(&pair);
+    while (!pair.peer.is_up) {
+      struct story_bytes out = pair.peer.out;
+      pair.peer.out = (struct story_bytes){0};
+      assert_true(out.len > 0);
+      tls_pair_feed(&pair, out.at, out.len);
+      story_bytes_free(&out);
+    }
+    tls_peer_say(&pair.peer, "first", 5);
+    tls_pair_run(&pair);
+    expect_resumed(&pair, 0);
+    assert_int_equal(pair.records, 1);
+    assert_int_equal(pair.sessions, 1);
+    assert_int_equal(pair.sessions_first, 1);
+    tls_pair_deinit(&pair);
+    close_scene(&scene);
+  }
+}
+
 /* However many tickets came, one session is given, when nothing else is left;
  * without end they are an error. */
 static void test_tickets(void **state) {
@@ -297,6 +326,7 @@ int runnel__test_tls_session(void) {
       cmocka_unit_test(test_end_of_certificate),
       cmocka_unit_test(test_session_is_over),
       cmocka_unit_test(test_no_sessions),
+      cmocka_unit_test(test_session_before_plain),
       cmocka_unit_test(test_no_resumption),
       cmocka_unit_test(test_forgotten),
       cmocka_unit_test(test_broken_session),

@@ -327,28 +327,6 @@ static int note_ticket(struct runnel__tls *tls) {
   return RUNNEL__TLS_STEP;
 }
 
-static int read_record(struct runnel__tls *tls, char *plain, size_t room,
-                       size_t *len) {
-  tls->dry = 0;
-  tls->reading = 1;
-  int native = mbedtls_ssl_read(&tls->ssl, (unsigned char *)plain, room);
-  tls->reading = 0;
-  if (native > 0) {
-    *len = (size_t)native;
-    tls->tickets = 0;
-    return RUNNEL__TLS_PLAIN;
-  }
-  if (tls->refusals > REFUSALS_MAX)
-    return end(tls, RUNNEL_ETLS, "the server insists on renegotiation");
-  if (native == MBEDTLS_ERR_SSL_WANT_READ)
-    return tls->dry ? RUNNEL__TLS_MORE : RUNNEL__TLS_STEP;
-  if (runnel__tls_lib_is_ticket(native))
-    return note_ticket(tls);
-  if (native == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY)
-    return end(tls, RUNNEL__TLS_END, "");
-  return native == 0 ? runnel__tls_cut(tls) : fail(tls, native);
-}
-
 static int64_t earlier(int64_t one, int64_t other) {
   return one < other ? one : other;
 }
@@ -381,8 +359,41 @@ static int take_session(struct runnel__tls *tls) {
   return 1;
 }
 
-/* A session is given when nothing else is left to give: however many tickets a
- * peer sends, the last one counts, once for all that was fed. */
+/* Plain bytes that wait are seen before they are taken, for a session that is
+ * due comes first: what follows may end the interest in it. */
+static int peek(struct runnel__tls *tls, char *plain) {
+  int native = mbedtls_ssl_read(&tls->ssl, (unsigned char *)plain, 0);
+  return native == 0 && mbedtls_ssl_get_bytes_avail(&tls->ssl) > 0 ? 1 : native;
+}
+
+static int read_record(struct runnel__tls *tls, char *plain, size_t room,
+                       size_t *len) {
+  tls->dry = 0;
+  tls->reading = 1;
+  int due = tls->fresh;
+  int native = due ? peek(tls, plain)
+                   : mbedtls_ssl_read(&tls->ssl, (unsigned char *)plain, room);
+  tls->reading = 0;
+  if (native > 0 && due)
+    return take_session(tls) ? RUNNEL__TLS_SESSION : RUNNEL__TLS_STEP;
+  if (native > 0) {
+    *len = (size_t)native;
+    tls->tickets = 0;
+    return RUNNEL__TLS_PLAIN;
+  }
+  if (tls->refusals > REFUSALS_MAX)
+    return end(tls, RUNNEL_ETLS, "the server insists on renegotiation");
+  if (native == MBEDTLS_ERR_SSL_WANT_READ)
+    return tls->dry ? RUNNEL__TLS_MORE : RUNNEL__TLS_STEP;
+  if (runnel__tls_lib_is_ticket(native))
+    return note_ticket(tls);
+  if (native == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY)
+    return end(tls, RUNNEL__TLS_END, "");
+  return native == 0 ? runnel__tls_cut(tls) : fail(tls, native);
+}
+
+/* A session is given before plain bytes, or when nothing else is left to give:
+ * however many tickets a peer sends in a row, the last one counts. */
 int runnel__tls_next(struct runnel__tls *tls, char *plain, size_t room,
                      size_t *len) {
   assert(room >= RUNNEL__TLS_PLAIN_BYTES);
