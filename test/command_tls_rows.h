@@ -112,13 +112,14 @@ static const struct tls_row tls_rows[] = {
      .out = "",
      .err = "; gave up\n"},
     {"an encrypted key",
-     {FIRST, "--cert", "<D>/me.pem", "--key", "<D>/encrypted.key", BY_NAME},
+     {FIRST, ROOT, "--cert", "<D>/me.pem", "--key", "<D>/encrypted.key",
+      BY_NAME},
      .status = 2,
      .out = "",
      .err = "option --key \"<D>/encrypted.key\": the key is encrypted, and "
             "there is no option for a password"},
     {"a key of another certificate",
-     {FIRST, "--cert", "<D>/me.pem", "--key", "<D>/good.key", BY_NAME},
+     {FIRST, ROOT, "--cert", "<D>/me.pem", "--key", "<D>/good.key", BY_NAME},
      .status = 2,
      .out = "",
      .err = "option --key \"<D>/good.key\": not the key of the first "
