@@ -78,6 +78,18 @@ static void send_out(struct tls_pair *pair) {
   runnel__tls_sent(pair->tls);
 }
 
+static void enter(const struct tls_pair *pair, int inside) {
+  if (pair->enter != NULL)
+    pair->enter(inside);
+}
+
+static int pull(struct tls_pair *pair, char *plain, size_t *len) {
+  enter(pair, 1);
+  int item = runnel__tls_next(pair->tls, plain, RUNNEL__TLS_PLAIN_BYTES, len);
+  enter(pair, 0);
+  return item;
+}
+
 /* Pulls all there is. What was fed is gone when `keeps` has copied it, so it is
  * made unreadable then. */
 static void drain(struct tls_pair *pair, char *fed, size_t fed_len) {
@@ -85,7 +97,7 @@ static void drain(struct tls_pair *pair, char *fed, size_t fed_len) {
   int item;
   do {
     size_t len = 0;
-    item = runnel__tls_next(pair->tls, plain, RUNNEL__TLS_PLAIN_BYTES, &len);
+    item = pull(pair, plain, &len);
     if (item == RUNNEL__TLS_MORE)
       assert(!runnel__tls_holds(pair->tls));
     else

@@ -87,12 +87,13 @@ void tls_ground_deinit(struct tls_ground *ground);
 /* A client that trusts a ground, and a server. */
 struct tls_pair {
   /* Choices, after tls_pair_init. */
-  size_t slice;    /* feed at most so many bytes at once; 0: all */
-  size_t cut;      /* feed up to this byte of the server's apart; 0: none */
-  size_t stop;     /* deliver no more than so many bytes; 0: all */
-  int keeps;       /* 1: keep after each item */
-  int keeps_going; /* 1: an end does not stop the server */
-  size_t broken;   /* this byte of the server's, from 1, is changed; 0: none */
+  size_t slice; /* feed at most so many bytes at once; 0: all */
+  size_t cut;   /* feed up to this byte of the server's apart; 0: none */
+  size_t stop;  /* deliver no more than so many bytes; 0: all */
+  int keeps;    /* 1: keep after each item */
+  void (*enter)(int inside); /* told 1 before and 0 after the client works, but
+                                for tls_pair_init; may be NULL */
+  size_t broken; /* this byte of the server's, from 1, is changed; 0: none */
 
   /* What came. */
   struct runnel__tls *tls;

@@ -4,5 +4,6 @@
 
 int runnel__test_syscalls(void);
 int runnel__test_clocks(void);
+int runnel__test_tls_oom(void);
 
 #endif

@@ -6,5 +6,6 @@ int main(void) {
   int failed = 0;
   failed += runnel__test_syscalls() != 0;
   failed += runnel__test_clocks() != 0;
+  failed += runnel__test_tls_oom() != 0;
   return failed != 0;
 }
