@@ -67,7 +67,6 @@ static void note(struct tls_pair *pair, int item, const char *plain,
     story_bytes_add(&pair->plain, plain, len);
   } else {
     pair->end = item;
-    pair->ended_at = pair->heard;
   }
 }
 
@@ -140,8 +139,10 @@ void tls_pair_feed(struct tls_pair *pair, const char *bytes, size_t len) {
   size_t at = 0;
   while (at < len && pair->end == 0) {
     size_t slice = slice_of(pair, len - at);
-    if (slice == 0)
+    if (slice == 0) {
+      pair->withheld += len - at;
       return;
+    }
     feed_slice(pair, bytes + at, slice);
     at += slice;
   }

@@ -66,10 +66,8 @@ void tls_peer_say(struct tls_peer *peer, const char *bytes, size_t len);
 void tls_peer_close(struct tls_peer *peer);
 void tls_peer_alert(struct tls_peer *peer, int level, int number);
 
-/* Handshake messages that mbedTLS has no call for: a HelloRequest, and a
- * KeyUpdate. */
-void tls_peer_request(struct tls_peer *peer);
-void tls_peer_update_key(struct tls_peer *peer);
+/* A message of the handshake, of any bytes. */
+void tls_peer_message(struct tls_peer *peer, const void *bytes, size_t len);
 
 /* The world's side: settings that trust a site. */
 struct tls_ground {
@@ -93,6 +91,7 @@ struct tls_pair {
   int keeps;    /* 1: keep after each item */
   void (*enter)(int inside); /* told 1 before and 0 after the client works, but
                                 for tls_pair_init; may be NULL */
+  int deaf;                  /* 1: the server hears nothing */
   size_t broken; /* this byte of the server's, from 1, is changed; 0: none */
 
   /* What came. */
@@ -100,18 +99,17 @@ struct tls_pair {
   struct tls_peer peer;
   struct runnel__mem mem;
   struct failing_alloc memory;
-  int end;      /* END or an error */
-  size_t heard; /* bytes of the server's that were delivered */
+  int end;         /* END or an error */
+  size_t withheld; /* bytes of the server's that `stop` kept back */
+  size_t heard;    /* bytes of the server's that were delivered */
   size_t steps;
   size_t ups;
   size_t records;
   size_t sessions;
-  size_t sessions_first; /* of those: before the first record */
   struct runnel__secured secured;
   struct story_bytes plain;
   struct story_bytes session_bytes;
   struct runnel__session session; /* the last one */
-  size_t ended_at;                /* bytes heard when it ended */
 };
 
 /* What the client is given, with `host` as a name. session: NULL, or of an

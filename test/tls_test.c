@@ -251,15 +251,20 @@ static void test_long_send(void **state) {
 
 /* Faults of the line ------------------------------------------------------ */
 
-/* RFC 8446 6.1: without close_notify it is cut off, wherever that is. */
+/* RFC 8446 6.1: without close_notify it is cut off, wherever that is. Lengths
+ * of signatures differ by some bytes. */
 static void stop_at(const struct walk *walk, size_t at) {
   struct tls_pair pair;
   begin_walk(&pair, walk);
   pair.stop = at;
   converse(&pair);
-  assert_int_equal(pair.end, 0);
-  pair.end = runnel__tls_cut(pair.tls);
-  if (pair.ups > 0)
+  int whole = pair.withheld == 0;
+  assert_int_equal(pair.end, whole ? RUNNEL__TLS_END : 0);
+  if (!whole)
+    pair.end = runnel__tls_cut(pair.tls);
+  if (whole)
+    expect_whole(&pair);
+  else if (pair.ups > 0)
     expect_end(&pair, RUNNEL_ELOST, "without a close_notify");
   else
     expect_end(&pair, RUNNEL_ETLS, "closed the connection in the handshake");
@@ -437,6 +442,7 @@ static void test_fragments(void **state) {
 
 /* RFC 5746: one request is refused and forgotten, many are an error. */
 static void test_renegotiation(void **state) {
+  static const char request[] = {0, 0, 0, 0}; /* HelloRequest */
   struct tls_site site_of_12;
   struct tls_ground here;
   (void)state;
@@ -450,7 +456,7 @@ static void test_renegotiation(void **state) {
     tls_pair_run(&pair);
     assert_int_equal(pair.ups, 1);
     for (int i = 0; i < requests; i++)
-      tls_peer_request(&pair.peer);
+      tls_peer_message(&pair.peer, request, sizeof request);
     tls_peer_say(&pair.peer, "goes on", 7);
     tls_pair_run(&pair);
     if (requests == 1) {
@@ -467,13 +473,14 @@ static void test_renegotiation(void **state) {
 
 /* RFC 8446 4.6.3. */
 static void test_key_update(void **state) {
+  static const char update[] = {24, 0, 0, 1, 0};
   struct tls_pair pair;
   (void)state;
   if (!tls_site_has_1_3())
     skip();
   shake_hands(&pair, &site);
   tls_peer_say(&pair.peer, "before", 6);
-  tls_peer_update_key(&pair.peer);
+  tls_peer_message(&pair.peer, update, sizeof update);
   tls_pair_run(&pair);
   expect_plain(&pair, "before");
   expect_end(&pair, RUNNEL_ETLS, "KeyUpdate");
