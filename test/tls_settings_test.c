@@ -375,6 +375,8 @@ static void threads_share_settings_that_change(void **state) {
 
 static int open_group(void **state) {
   (void)state;
+  unsetenv("SSL_CERT_FILE"); /* the tests' own */
+  unsetenv("SSL_CERT_DIR");
   ca = tls_ca_open();
   tls_settings_files_make(ca);
   runnel__mem_init(&mem, NULL, 1 << 20);

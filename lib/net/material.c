@@ -149,6 +149,8 @@ static int take_all(struct runnel__material *material,
     err = take(&material->crl, &crl, text);
   if (err == RUNNEL_OK)
     err = take_anchors(&material->anchors, options, text);
+  if (err == RUNNEL_OK)
+    runnel__anchors_fit(&material->anchors);
   return err;
 }
 

@@ -84,6 +84,14 @@ static int add_cert(struct runnel__anchors *store, const mbedtls_x509_buf *der,
   return RUNNEL_OK;
 }
 
+void runnel__anchors_fit(struct runnel__anchors *store) {
+  void *bytes = store->len > 0 ? realloc(store->bytes, store->len) : NULL;
+  if (bytes == NULL)
+    return;
+  store->bytes = bytes;
+  store->cap = store->len;
+}
+
 void runnel__anchors_free(struct runnel__anchors *store) {
   free(store->bytes);
   free(store->certs);

@@ -47,6 +47,9 @@ int runnel__anchors_add_bytes(struct runnel__anchors *store, const char *option,
 int runnel__anchors_add_system(struct runnel__anchors *store,
                                const char *const *places, char *text);
 
+/* Gives back what was reserved for more. */
+void runnel__anchors_fit(struct runnel__anchors *store);
+
 /* Where systems keep theirs, NULL-ended. */
 extern const char *const runnel__anchors_places[];
 
