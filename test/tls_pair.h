@@ -63,6 +63,7 @@ void tls_peer_hear(struct tls_peer *peer, const char *bytes, size_t len);
 
 /* One record, or more if `len` is larger than that can be. */
 void tls_peer_say(struct tls_peer *peer, const char *bytes, size_t len);
+void tls_peer_say_nothing(struct tls_peer *peer); /* a record without bytes */
 void tls_peer_close(struct tls_peer *peer);
 void tls_peer_alert(struct tls_peer *peer, int level, int number);
 
@@ -106,6 +107,7 @@ struct tls_pair {
   size_t ups;
   size_t records;
   size_t sessions;
+  size_t sessions_first; /* of them, before any plain byte */
   struct runnel__secured secured;
   struct story_bytes plain;
   struct story_bytes session_bytes;

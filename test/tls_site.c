@@ -263,6 +263,10 @@ void tls_peer_say(struct tls_peer *peer, const char *bytes, size_t len) {
   }
 }
 
+void tls_peer_say_nothing(struct tls_peer *peer) {
+  must(mbedtls_ssl_write(&peer->ssl, NULL, 0), "write");
+}
+
 void tls_peer_close(struct tls_peer *peer) {
   must(mbedtls_ssl_close_notify(&peer->ssl), "close_notify");
 }

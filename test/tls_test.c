@@ -236,6 +236,26 @@ static void test_records(void **state) {
     }
 }
 
+/* RFC 8446 5.1: application data may be empty; mbedTLS takes some in a row. */
+static void test_empty_records(void **state) {
+  struct tls_pair pair;
+  (void)state;
+  shake_hands(&pair, &site);
+  for (int i = 0; i < 2; i++) {
+    tls_peer_say_nothing(&pair.peer);
+    tls_peer_say_nothing(&pair.peer);
+    tls_peer_say(&pair.peer, "on", 2);
+  }
+  tls_pair_run(&pair);
+  assert_int_equal(pair.end, 0);
+  expect_plain(&pair, "onon");
+  for (int i = 0; i < 10; i++)
+    tls_peer_say_nothing(&pair.peer);
+  tls_pair_run(&pair);
+  expect_end(&pair, RUNNEL_ETLS, "");
+  tls_pair_deinit(&pair);
+}
+
 static void test_long_send(void **state) {
   static char text[100 * 1000];
   struct tls_pair pair;
@@ -569,6 +589,7 @@ int runnel__test_tls(void) {
       cmocka_unit_test(test_each_cut),
       cmocka_unit_test(test_slices),
       cmocka_unit_test(test_records),
+      cmocka_unit_test(test_empty_records),
       cmocka_unit_test(test_long_send),
       cmocka_unit_test(test_each_end),
       cmocka_unit_test(test_each_broken_byte),

@@ -389,7 +389,9 @@ static int read_record(struct runnel__tls *tls, char *plain, size_t room,
     return note_ticket(tls);
   if (native == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY)
     return end(tls, RUNNEL__TLS_END, "");
-  return native == 0 ? runnel__tls_cut(tls) : fail(tls, native);
+  /* 0: records without bytes. An end, which 0 means too, read_fed never says.
+   */
+  return native == 0 ? RUNNEL__TLS_STEP : fail(tls, native);
 }
 
 /* A session is given before plain bytes, or when nothing else is left to give:
