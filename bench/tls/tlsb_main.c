@@ -1,0 +1,278 @@
+/* What does TLS cost a program that uses runnel, and how far is that from a
+ * bare mbedTLS loop?
+ *
+ *   tls [--json] [--quick] [--rounds N] [--only TEXT]
+ *
+ *   --json       a JSON object a line instead of the table
+ *   --quick      one round, and fewer of everything
+ *   --rounds N   medians of N rounds, 1 to 101, default 5
+ *   --only TEXT  only scenarios whose name contains TEXT
+ *
+ * Scenarios, their units, and what is counted (the client process alone; the
+ * server is another, on another core, and is OpenSSL):
+ *
+ *   shake    ms CPU each  user and system, of one reconnect: connect,
+ * handshake, request, response, one event, end; 16 streams at once bulk MB/s of
+ * CPU  plain bytes that a second of CPU receives (10^6), in records of 1, 4 and
+ * 16 KiB, each an HTTP chunk that holds one event; MB/s by the clock beside it:
+ * where it is far lower, the server was the slower one idle     bytes each what
+ * malloc gave out for each open, silent stream, its own overhead included;
+ * growth of resident memory beside it. Both from the first stream to the last,
+ * so that what all share is not counted storm    ms CPU each  the server drops
+ * 2,000 streams at once: until each has the next event again; seconds beside it
+ *   latency  us, p99      from the server's encryption of an event to the
+ *                         callback, for 1,000 open streams that have an event
+ *                         every 500 ms each, while 2,000 others are dropped and
+ *                         come back, again and again for 10 s; p50 and the
+ *                         greatest one beside it, and how many handshakes there
+ *                         were meanwhile
+ *
+ * Clients, in one run, taking turns: `bare` (epoll and mbedTLS, which verifies
+ * the certificate in its own way and keeps one session for all) and `runnel`
+ * (runnel.h alone). EC is P-256, RSA has 2,048 bits; one authority signs the
+ * server's certificate. Key exchange is X25519, and the cipher
+ * ChaCha20-Poly1305 where none is named; TLS 1.3 where mbedTLS has it.
+ *
+ * Events are numbered: one that is lost, comes twice or out of order ends the
+ * run with exit status 1, and so do a session of more than two minutes and a
+ * scenario whose handshakes are not of the kind that it is about. Linux only
+ * (epoll, affinity, glibc's malloc for what it gave out). */
+#include <mbedtls/ssl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tlsb.h"
+
+/* runnel last: the report compares it with the one before. */
+static const struct tlsb_client *const clients[TLSB_CLIENTS] = {&tlsb_bare,
+                                                                &tlsb_runnel};
+
+/* Names a plan's fields, with what most rows have in common. */
+#define SHAKE(name_, version_, key_, full_, amount_)                           \
+  {                                                                            \
+    .name = (name_), .plan = {                                                 \
+      .kind = TLSB_SHAKE,                                                      \
+      .version = (version_),                                                   \
+      .key = (key_),                                                           \
+      .full = (full_),                                                         \
+      .streams = 16,                                                           \
+      .amount = (amount_)                                                      \
+    }                                                                          \
+  }
+#define BULK(name_, suite_, record_bytes_)                                     \
+  {                                                                            \
+    .name = (name_), .plan = {                                                 \
+      .kind = TLSB_BULK,                                                       \
+      .version = 12,                                                           \
+      .suite = (suite_),                                                       \
+      .streams = 1,                                                            \
+      .record_bytes = (record_bytes_),                                         \
+      .amount = 268435456 / (record_bytes_)                                    \
+    }                                                                          \
+  }
+#define IDLE(name_, version_, full_)                                           \
+  {                                                                            \
+    .name = (name_), .plan = {                                                 \
+      .kind = TLSB_IDLE,                                                       \
+      .version = (version_),                                                   \
+      .full = (full_),                                                         \
+      .streams = 500                                                           \
+    }                                                                          \
+  }
+#define STORM(name_, version_, full_)                                          \
+  {                                                                            \
+    .name = (name_), .plan = {                                                 \
+      .kind = TLSB_STORM,                                                      \
+      .version = (version_),                                                   \
+      .full = (full_),                                                         \
+      .streams = 2000                                                          \
+    }                                                                          \
+  }
+#define LATENCY(name_, version_, full_, calm_)                                 \
+  {                                                                            \
+    .name = (name_), .plan = {                                                 \
+      .kind = TLSB_LATENCY,                                                    \
+      .version = (version_),                                                   \
+      .full = (full_),                                                         \
+      .calm = (calm_),                                                         \
+      .streams = 2000,                                                         \
+      .steady = 1000,                                                          \
+      .amount = 10000                                                          \
+    }                                                                          \
+  }
+
+static struct tlsb_row rows[] = {
+    SHAKE("shake 1.2 EC full", 12, TLSB_EC, 1, 500),
+    SHAKE("shake 1.2 EC resumed", 12, TLSB_EC, 0, 5000),
+    SHAKE("shake 1.2 RSA full", 12, TLSB_RSA, 1, 500),
+    SHAKE("shake 1.2 RSA resumed", 12, TLSB_RSA, 0, 5000),
+    SHAKE("shake 1.3 EC full", 13, TLSB_EC, 1, 500),
+    SHAKE("shake 1.3 EC resumed", 13, TLSB_EC, 0, 1000),
+    SHAKE("shake 1.3 RSA full", 13, TLSB_RSA, 1, 500),
+    SHAKE("shake 1.3 RSA resumed", 13, TLSB_RSA, 0, 1000),
+    BULK("bulk ChaCha20 1 KiB", TLSB_CHACHA, 1024),
+    BULK("bulk ChaCha20 4 KiB", TLSB_CHACHA, 4096),
+    BULK("bulk ChaCha20 16 KiB", TLSB_CHACHA, 16384),
+    BULK("bulk AES-128-GCM 1 KiB", TLSB_AES, 1024),
+    BULK("bulk AES-128-GCM 4 KiB", TLSB_AES, 4096),
+    BULK("bulk AES-128-GCM 16 KiB", TLSB_AES, 16384),
+    IDLE("idle 1.2 full", 12, 1),
+    IDLE("idle 1.2 resumed", 12, 0),
+    IDLE("idle 1.3 full", 13, 1),
+    IDLE("idle 1.3 resumed", 13, 0),
+    STORM("storm 1.2 full", 12, 1),
+    STORM("storm 1.2 resumed", 12, 0),
+    STORM("storm 1.3 full", 13, 1),
+    STORM("storm 1.3 resumed", 13, 0),
+    LATENCY("latency 1.2 calm", 12, 0, 1),
+    LATENCY("latency 1.2 storm full", 12, 1, 0),
+    LATENCY("latency 1.2 storm resumed", 12, 0, 0),
+    LATENCY("latency 1.3 storm full", 13, 1, 0),
+    LATENCY("latency 1.3 storm resumed", 13, 0, 0)};
+
+#define ROWS (sizeof rows / sizeof rows[0])
+
+struct arguments {
+  int json;
+  int quick;
+  int rounds;
+  const char *only;
+};
+
+static int has_version(int version) {
+#if defined(MBEDTLS_SSL_PROTO_TLS1_3)
+  return version <= 13;
+#else
+  return version <= 12;
+#endif
+}
+
+/* As one of a session's two processes. */
+static int run_child(void) {
+  static struct tlsb_task task;
+  static struct tlsb_session session;
+  signal(SIGPIPE, SIG_IGN);
+  alarm(TLSB_SECONDS_MAX + 5); /* should the parent be gone */
+  tlsb_spawn_descriptors();
+  tlsb_spawn_task(&task);
+  if (strcmp(task.role, "server") == 0)
+    return tlsb_server_run(&task);
+  for (int i = 0; i < TLSB_CLIENTS; i++)
+    if (strcmp(task.role, clients[i]->name) == 0) {
+      tlsb_session_init(&session, &task, clients[i]);
+      clients[i]->run(&session);
+      return write(STDOUT_FILENO, &session.result, sizeof session.result) !=
+             sizeof session.result;
+    }
+  return 2;
+}
+
+static int read_arguments(struct arguments *args, int argc, char **argv) {
+  *args = (struct arguments){.only = ""};
+  for (int i = 1; i < argc; i++) {
+    if (strcmp(argv[i], "--json") == 0)
+      args->json = 1;
+    else if (strcmp(argv[i], "--quick") == 0)
+      args->quick = 1;
+    else if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc)
+      args->rounds = (int)strtol(argv[++i], NULL, 10);
+    else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc)
+      args->only = argv[++i];
+    else
+      return -1;
+    if (args->rounds < 0 || args->rounds > TLSB_ROUNDS_MAX)
+      return -1;
+  }
+  if (args->rounds == 0)
+    args->rounds = args->quick ? 1 : 5;
+  return 0;
+}
+
+/* What this machine and a short run make of the plan. */
+static void fit_plan(struct tlsb_plan *plan, int descriptors, int quick) {
+  if (quick) {
+    plan->amount /= plan->kind == TLSB_BULK ? 4 : 5;
+    if (plan->streams > 16)
+      plan->streams /= 5;
+    plan->steady /= 5;
+  }
+  while (plan->streams + plan->steady > descriptors - 64) {
+    plan->streams /= 2;
+    plan->steady /= 2;
+  }
+}
+
+/* That the handshakes were of the kind that the scenario is about. */
+static int is_sound(const struct tlsb_plan *plan,
+                    const struct tlsb_result *result) {
+  if (plan->kind == TLSB_BULK || plan->calm)
+    return 1;
+  return plan->full ? result->resumed == 0
+                    : result->full <= 0.02 * (result->full + result->resumed);
+}
+
+/* The clients take turns, another one first each round. */
+static int run_row(struct tlsb_row *row, struct tlsb_task *task, int rounds) {
+  struct tlsb_result result;
+  task->plan = row->plan;
+  for (int round = 0; round < rounds; round++)
+    for (int turn = 0; turn < TLSB_CLIENTS; turn++) {
+      int client = (round + turn) % TLSB_CLIENTS;
+      const char *name = clients[client]->name;
+      if (tlsb_spawn_session(&result, task, name) != 0) {
+        fprintf(stderr, "tls: %s: %s failed\n", row->name, name);
+        return -1;
+      }
+      if (!is_sound(&row->plan, &result)) {
+        fprintf(stderr, "tls: %s: %s made %.0f full handshakes, %.0f resumed\n",
+                row->name, name, result.full, result.resumed);
+        return -1;
+      }
+      tlsb_row_add(row, client, round, &result);
+    }
+  return 0;
+}
+
+static int run_rows(const struct arguments *args,
+                    const struct tlsb_identity *identities) {
+  static struct tlsb_task task;
+  int descriptors = tlsb_spawn_descriptors();
+  if (!args->json)
+    tlsb_report_head();
+  for (size_t i = 0; i < ROWS; i++) {
+    if (strstr(rows[i].name, args->only) == NULL ||
+        !has_version(rows[i].plan.version))
+      continue;
+    fit_plan(&rows[i].plan, descriptors, args->quick);
+    task.identity = identities[rows[i].plan.key];
+    if (run_row(&rows[i], &task, args->rounds) != 0)
+      return 1;
+    tlsb_report_row(&rows[i], args->rounds, args->json);
+    fflush(stdout);
+  }
+  return 0;
+}
+
+int main(int argc, char **argv) {
+  static struct tlsb_identity identities[TLSB_KEYS];
+  struct arguments args;
+  if (argc == 2 && strcmp(argv[1], "--child") == 0)
+    return run_child();
+  if (read_arguments(&args, argc, argv) != 0) {
+    fputs("usage: tls [--json] [--quick] [--rounds N, 1 to 101] "
+          "[--only TEXT]\n",
+          stderr);
+    return 2;
+  }
+  if (tlsb_spawn_cores() < 2)
+    fputs("tls: one core: client and server share it\n", stderr);
+  for (int key = 0; key < TLSB_KEYS; key++)
+    if (tlsb_identity_make(&identities[key], key) != 0) {
+      fputs("tls: OpenSSL could not make a certificate\n", stderr);
+      return 1;
+    }
+  return run_rows(&args, identities);
+}
