@@ -24,6 +24,7 @@ struct tls_world tls_world;
 static const struct tls_cert certificates[] = {
     {"good", .san = NAMES},
     {"rsa", .san = NAMES, .key = "rsa"},
+    {"pss", .san = NAMES, .key = "rsapss"},
     {"another", .issuer = "another", .is_ca = 1},
     {"client", .key = "ec-client", .only = FOR_CLIENTS},
     {"stranger", .key = "ec-stranger", .issuer = "another",
@@ -122,6 +123,19 @@ struct tls_server *tls_start_with(const char *cert, const char *chain,
 
 struct tls_server *tls_start(const char *cert, const char *args) {
   return tls_start_with(cert, NULL, args);
+}
+
+struct nginx *tls_nginx(const char *cert, const char *locations) {
+  char config[8192], dir[512];
+  folder(dir, sizeof dir);
+  int len = snprintf(config, sizeof config,
+                     "ssl_certificate %s%s.chain.pem;\n"
+                     "ssl_certificate_key %s%s.key;\n%s",
+                     dir, cert, dir, cert, locations);
+  assert_true(len > 0 && (size_t)len < sizeof config);
+  struct nginx *nginx = nginx_start_tls(config);
+  assert_non_null(nginx); /* why not: see standard error */
+  return nginx;
 }
 
 /* Scenes ---------------------------------------------------------------- */

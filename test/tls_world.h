@@ -6,13 +6,14 @@
  *
  *   good.pem        P-256; good.test, other.test, *.wild.test, localhost,
  *                   127.0.0.1 and ::1
- *   rsa.pem         the same, RSA 2048
+ *   rsa.pem         the same, RSA 2048; pss.pem: a key for RSA-PSS alone
  *   client.pem      a client's; stranger.pem: a client's by `another`, which
  *                   nobody trusts
  *   feed, ...       whole answers for s_server -HTTP */
 #ifndef RUNNEL_TEST_TLS_WORLD_H
 #define RUNNEL_TEST_TLS_WORLD_H
 
+#include "nginx.h"
 #include "scene.h"
 #include "tls_ca.h"
 #include "tls_cut.h"
@@ -49,6 +50,10 @@ runnel_tls *tls_trusting(struct runnel_tls_options *options);
 struct tls_server *tls_start_with(const char *cert, const char *chain,
                                   const char *args);
 struct tls_server *tls_start(const char *cert, const char *args);
+
+/* An nginx with that certificate, and more for its server block. A test without
+ * nginx fails here. */
+struct nginx *tls_nginx(const char *cert, const char *locations);
 
 /* A host whose client knows TLS_HOST (and more names) as 127.0.0.1, and a wire
  * to a server. */
