@@ -15,6 +15,7 @@
 #include "../lib/net/material.h"
 #include "../lib/net/tls_lib.h"
 #include "../lib/net/trust.h"
+#include "failing_alloc.h"
 #include "tempdir.h"
 #include "tls_ca.h"
 #include "tls_settings_rows.h"
@@ -290,6 +291,28 @@ static void two_settings_are_two_trusts(void **state) {
   runnel_tls_release(two); /* its unused trust goes with the world */
 }
 
+/* What nobody can ask for any more is not kept until the world ends. */
+static void old_settings_leave_no_trust_behind(void **state) {
+  (void)state;
+  struct failing_alloc alloc = {0};
+  struct runnel_alloc hooks = failing_alloc_hooks(&alloc);
+  struct runnel__mem own;
+  struct runnel__trusts *world;
+  struct runnel__trust *trust;
+  char text[RUNNEL_ERROR_TEXT_BYTES];
+  runnel__mem_init(&own, &hooks, 1 << 20);
+  assert_int_equal(runnel__trusts_new(&world, &own), RUNNEL_OK);
+  for (int i = 0; i < 20; i++) {
+    runnel_tls *tls = new_tls("root.pem");
+    assert_int_equal(runnel__trust_take(world, tls, &trust, text), RUNNEL_OK);
+    runnel__trust_give(trust); /* unused while its settings live */
+    runnel_tls_release(tls);
+    assert_int_equal(alloc.live, 2); /* the world, and the last trust */
+  }
+  runnel__trusts_free(world);
+  assert_int_equal(alloc.live, 0);
+}
+
 static void no_settings_are_the_system_s(void **state) {
   (void)state;
   char text[RUNNEL_ERROR_TEXT_BYTES];
@@ -401,6 +424,7 @@ int runnel__test_tls_settings(void) {
       cmocka_unit_test(the_first_place_with_a_certificate_is_the_system_s),
       cmocka_unit_test(a_reload_is_for_those_who_ask_later),
       cmocka_unit_test(two_settings_are_two_trusts),
+      cmocka_unit_test(old_settings_leave_no_trust_behind),
       cmocka_unit_test(no_settings_are_the_system_s),
       cmocka_unit_test(insecure_is_said_by_its_name),
       cmocka_unit_test(threads_share_settings_that_change),

@@ -106,6 +106,7 @@ static const struct tls_cert certs[] = {
              "keyUsage = keyCertSign\n"},
     {.name = "of-forged", .san = NAME, .issuer = "forged"},
 
+    {.name = "denies", .only = "basicConstraints = DER:30:03:01:01:00\n"},
     {.name = "client",
      .san = NAME,
      .only = SIGN "extendedKeyUsage = clientAuth\n"},

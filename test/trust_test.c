@@ -164,6 +164,37 @@ static void in_a_handshake_it_is_the_same(void **state) {
   print_message("%zu handshakes\n", shaken);
 }
 
+/* What mbedTLS and our callers see to as well is not left to them. */
+static void the_check_stands_alone(void **state) {
+  (void)state;
+  struct row row = {.what = "alone", .chain = "good"};
+  uint32_t flags = 0;
+  mbedtls_x509_crt crt;
+  mbedtls_x509_crt_init(&crt);
+  assert_int_equal(parse(&crt, row.chain), 0);
+  take(&row);
+  struct runnel__vouch vouch = begin(&row);
+  assert_int_equal(runnel__vouch(&vouch, &crt, 0, &flags), 0);
+  assert_int_equal(flags | (uint32_t)vouch.code, 0);
+  vouch.literal = 1; /* of an address that is none */
+  assert_int_equal(runnel__vouch(&vouch, &crt, 0, &flags), 0);
+  assert_int_equal(flags, MBEDTLS_X509_BADCERT_CN_MISMATCH);
+  static const char *const servers[] = {"good", "denies"};
+  for (size_t i = 0; i < LEN(servers); i++) {
+    mbedtls_x509_crt issuer;
+    mbedtls_x509_crt_init(&issuer);
+    assert_int_equal(parse(&issuer, servers[i]), 0);
+    vouch = begin(&row);
+    flags = 0;
+    assert_int_equal(runnel__vouch(&vouch, &issuer, 1, &flags), 0);
+    assert_int_equal(flags, MBEDTLS_X509_BADCERT_NOT_TRUSTED);
+    assert_non_null(strstr(vouch.why, "may not issue others"));
+    mbedtls_x509_crt_free(&issuer);
+  }
+  give();
+  mbedtls_x509_crt_free(&crt);
+}
+
 /* C19, and what a redirect to another origin must not show. */
 static void the_client_s_certificate_is_shown_to_whom_it_is_for(void **state) {
   (void)state;
@@ -235,6 +266,7 @@ int runnel__test_trust(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(each_chain_has_its_verdict),
       cmocka_unit_test(in_a_handshake_it_is_the_same),
+      cmocka_unit_test(the_check_stands_alone),
       cmocka_unit_test(the_client_s_certificate_is_shown_to_whom_it_is_for),
       cmocka_unit_test(a_fork_doubles_no_random_number),
   };

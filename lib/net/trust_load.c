@@ -133,17 +133,15 @@ static int add_one(struct runnel__anchors *store, const unsigned char *bytes,
   return err;
 }
 
-/* A block that another begins in, or that has no end, is cut. */
+/* A block that was cut runs into the next one, and cannot be read; that one is
+ * found all the same. */
 static int add_pem(struct runnel__anchors *store, struct runnel__blob *blob,
                    struct tally *tally, char *text) {
   char *at = strstr((char *)blob->at, pem_begin);
   while (at != NULL) {
     char *next = strstr(at + sizeof pem_begin - 1, pem_begin);
     char *end = strstr(at, pem_end);
-    if (end == NULL || (next != NULL && next < end))
-      end = next != NULL ? next : (char *)blob->at + blob->len;
-    else
-      end += sizeof pem_end - 1;
+    end = end != NULL ? end + sizeof pem_end - 1 : (char *)blob->at + blob->len;
     char behind = *end;
     *end = '\0';
     int err = add_one(store, (unsigned char *)at, (size_t)(end - at) + 1,
