@@ -249,9 +249,21 @@ static size_t starve(const struct vector *vector, const struct run_plan *plan,
   return k;
 }
 
+/* Each way of reading lines, in turn, with all the slack that it likes. */
+#define QUICKS 4
+
+static void starve_in_every_way(const struct vector *vector, void *user) {
+  size_t *runs = user;
+  struct run_plan plan = {.rules = &vector->rules, .slack = 64};
+  for (plan.quick = 1; plan.quick <= QUICKS; plan.quick++)
+    for (int for_good = 0; for_good <= 1; for_good++)
+      *runs += starve(vector, &plan, for_good);
+}
+
 static void starve_vector(const struct vector *vector, void *user) {
   size_t *runs = user;
   struct run_plan plan = {.rules = &vector->rules};
+  starve_in_every_way(vector, user);
   for (plan.mode = 0; plan.mode <= (RUN_MOVE | RUN_REFUSE); plan.mode++)
     for (plan.each_byte = 0; plan.each_byte <= 1; plan.each_byte++)
       for (int for_good = 0; for_good <= 1; for_good++)

@@ -97,8 +97,7 @@ void runnel__parser_begin(struct runnel__parser *parser) {
   skip_bom(parser);
 }
 
-/* Notes an error, which is returned for good. */
-static int note(struct runnel__parser *parser, int kind) {
+int runnel__parser_note(struct runnel__parser *parser, int kind) {
   if (kind < 0)
     parser->error = (signed char)kind;
   return kind;
@@ -119,7 +118,7 @@ static int use_up(struct runnel__parser *parser) {
 }
 
 int runnel__parser_read_cut(struct runnel__parser *parser) {
-  return note(parser, use_up(parser));
+  return runnel__parser_note(parser, use_up(parser));
 }
 
 static int read_lines(struct runnel__parser *parser,
@@ -146,7 +145,7 @@ static int read_lines(struct runnel__parser *parser,
 
 int runnel__parser_read_lines(struct runnel__parser *parser,
                               struct runnel_event *event) {
-  return note(parser, read_lines(parser, event));
+  return runnel__parser_note(parser, read_lines(parser, event));
 }
 
 void runnel__parser_init(struct runnel__parser *parser, struct runnel__mem *mem,
@@ -184,7 +183,7 @@ static int show_again(struct runnel__parser *parser,
   parser->refused = 0;
   parser->carry.len = runnel__block_carry_base(parser);
   runnel__block_commit_id(parser);
-  return note(parser, runnel__block_show_event(parser, event));
+  return runnel__parser_note(parser, runnel__block_show_event(parser, event));
 }
 
 int runnel__parser_next_item(struct runnel__parser *parser,

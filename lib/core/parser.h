@@ -185,6 +185,10 @@ int runnel__parser_next_item(struct runnel__parser *parser,
                              struct runnel_event *event);
 void runnel__parser_begin(struct runnel__parser *parser);
 
+/* Notes an error, which is returned for good; returns `kind`. Only where the
+ * next item is not read plainly. */
+int runnel__parser_note(struct runnel__parser *parser, int kind);
+
 /* Reads the slice on, a line at a time; the rest of runnel__parser_next. */
 int runnel__parser_read_lines(struct runnel__parser *parser,
                               struct runnel_event *event);

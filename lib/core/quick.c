@@ -264,7 +264,8 @@ static int leave(struct runnel__parser *parser, struct runnel_event *event,
              : runnel__parser_read_lines(parser, event);
 }
 
-/* An empty line in a block that end_block does not know: 0 or an item. */
+/* An empty line in a block that end_block does not know: 0, an item or an
+ * error, which is returned for good. */
 static int end_other(struct runnel__parser *parser, struct runnel_event *event,
                      struct cursor *cursor) {
   if (cursor->data != NULL)
@@ -273,7 +274,7 @@ static int end_other(struct runnel__parser *parser, struct runnel_event *event,
   cursor->data_len = 0;
   parser->at = cursor->line;
   parser->plain = RUNNEL__NOT_PLAIN;
-  return runnel__block_end(parser, event);
+  return runnel__parser_note(parser, runnel__block_end(parser, event));
 }
 
 RUNNEL__INLINE int read_blocks(struct runnel__parser *parser,
