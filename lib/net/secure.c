@@ -67,7 +67,7 @@ int runnel__secure_link(struct runnel__link *link,
   struct runnel__cover *cover = runnel__alloc_zero(&net->mem, sizeof *cover);
   if (cover == NULL)
     return RUNNEL_ENOMEM;
-  int err = runnel__tls_new(&cover->tls, &net->mem, how);
+  int err = runnel__tls_new(&cover->tls, how->mem, how);
   if (err != RUNNEL_OK) {
     runnel__free(&net->mem, cover);
     return err;
@@ -125,8 +125,9 @@ int runnel__secure_send(struct runnel__link *link, const char *bytes,
 
 void runnel__secure_bye(struct runnel__link *link) {
   const struct runnel__cover *cover = link->cover;
-  if (cover == NULL || !cover->is_up || link->code != RUNNEL_OK ||
-      link->out.len > 0 || (link->state != LINK_UP && !cover->is_ended))
+  if (cover == NULL || !cover->is_up || link->net->abandoned ||
+      link->code != RUNNEL_OK || link->out.len > 0 ||
+      (link->state != LINK_UP && !cover->is_ended))
     return;
   runnel__tls_bye(link->cover->tls);
   (void)send_out(link);
