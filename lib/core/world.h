@@ -57,6 +57,8 @@ struct runnel__secure {
   int literal;             /* the host is an address: it is not sent (SNI) */
   int anonymous;           /* the client certificate is not shown */
   const struct runnel__session *session; /* NULL: a full handshake */
+  struct runnel__mem *mem; /* counts what TLS keeps of the peer's bytes; must
+                              outlive the link */
 };
 
 /* What a handshake came to. */

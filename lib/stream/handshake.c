@@ -281,6 +281,7 @@ static int secure(runnel_stream *stream, struct runnel__trust *trust) {
   struct runnel__attempt *attempt = stream->attempt;
   struct runnel__session session;
   const struct runnel__secure how = {
+      .mem = &stream->client->mem,
       .trust = trust,
       .host = print_host(host, &attempt->url),
       .literal = attempt->url.literal,
