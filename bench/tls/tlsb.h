@@ -21,8 +21,9 @@
 #define TLSB_PATH "/bench/subscriptions/of-some-length/"
 #define TLSB_CONTROL_FD 3
 #define TLSB_TASK_FD 4
-#define TLSB_SECONDS_MAX 120 /* of one session; then its processes are ended   \
-                              */
+#define TLSB_SECONDS_MAX                                                       \
+  120 /* of one session; then its processes are ended                          \
+       */
 #define TLSB_READ_BYTES ((size_t)65536)
 #define TLSB_STEADY_MS 500 /* between two events of a steady stream */
 
@@ -52,6 +53,7 @@ struct tlsb_plan {
   int streams;      /* those that are dropped, or all; at least 1 */
   int steady;       /* latency: those that stay open and have events */
   int calm;         /* latency: 1: nothing is dropped */
+  int gated;        /* runnel keeps its limits on dials per second */
   int record_bytes; /* bulk: plain bytes of a record, an event each */
   int amount;       /* shake: handshakes; bulk: events; latency: ms */
 };

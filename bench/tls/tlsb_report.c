@@ -85,7 +85,7 @@ static void print_json(const struct tlsb_row *row, int rounds) {
 }
 
 void tlsb_report_head(void) {
-  printf("%-26s %-11s %9s %9s %7s %8s  %s\n", "scenario", "unit",
+  printf("%-28s %-11s %9s %9s %7s %8s  %s\n", "scenario", "unit",
          clients[0]->name, clients[1]->name, "x bare", "spread %",
          "also, bare/runnel");
 }
@@ -114,7 +114,7 @@ void tlsb_report_row(struct tlsb_row *row, int rounds, int json) {
     print_json(row, rounds);
     return;
   }
-  printf("%-26s %-11s", row->name, kinds[row->plan.kind].unit);
+  printf("%-28s %-11s", row->name, kinds[row->plan.kind].unit);
   double bare = row->value[0][0][rounds / 2];
   double ours = row->value[1][0][rounds / 2];
   printf(" %9.*f %9.*f", bare < 10 ? 3 : 1, bare, ours < 10 ? 3 : 1, ours);

@@ -1,6 +1,7 @@
 /* The client `runnel`: the library as an application uses it, through runnel.h
- * alone, with its limits on dials per second off and the server's retry of 1 ms
- * allowed; handshakes are under way as many at once as by default. */
+ * alone, with the server's retry of 1 ms allowed, and its limits on dials per
+ * second off unless the plan keeps them. Handshakes are under way as many at
+ * once as by default. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -89,8 +90,9 @@ static void make_client(void) {
   options.stream_defaults = &defaults;
   options.resolve = &resolve;
   options.resolve_len = 1;
-  options.dials_per_second_max = RUNNEL_NONE;
-  options.origin_dials_per_second_max = RUNNEL_NONE;
+  if (!self.session->plan.gated)
+    options.dials_per_second_max = options.origin_dials_per_second_max =
+        RUNNEL_NONE;
   if (runnel_client_new(&self.client, NULL, &options) != RUNNEL_OK)
     tlsb_fail(options.error_text);
 }
@@ -98,8 +100,8 @@ static void make_client(void) {
 static void run(struct tlsb_session *session) {
   const struct tlsb_plan *plan = &session->plan;
   self.session = session;
-  self.tallies =
-      calloc((size_t)(plan->streams + plan->steady), sizeof *self.tallies);
+  self.tallies = calloc((size_t)plan->streams + (size_t)plan->steady,
+                        sizeof *self.tallies);
   if (self.tallies == NULL)
     tlsb_fail("memory");
   make_client();
