@@ -5,6 +5,7 @@
 #define RUNNEL_TEST_TRUST_ROWS_H
 
 #include <stddef.h>
+#include <string.h>
 
 #define HOST "example.test"
 
@@ -386,5 +387,13 @@ static const struct row rows[] = {
      .pins = {"inter"},
      .insecure = 1},
 };
+
+/* The row's reason stands in `text`, or, if the chain is accepted, nothing. */
+static inline int row_explains(const struct row *row, const char *text) {
+  if (row->refused == NULL)
+    return text[0] == '\0';
+  return strstr(text, row->refused) != NULL ||
+         (row->unread != NULL && strstr(text, row->unread) != NULL);
+}
 
 #endif
