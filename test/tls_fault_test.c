@@ -85,9 +85,9 @@ static int attempt_within(struct tls_server *server, struct tls_cut_rule rule,
   }
   feed_open(&feed, &scene.host, scene.url, &options);
   HOST_UNTIL(&scene.host, feed.closed);
-  int late = tls_cut_count(scene.cut, TLS_CUT_ACTED) == 0 ||
-             (feed.code == RUNNEL_ETIMEDOUT &&
-              feed.phase < RUNNEL_PHASE_HANDSHAKE);
+  int late =
+      tls_cut_count(scene.cut, TLS_CUT_ACTED) == 0 ||
+      (feed.code == RUNNEL_ETIMEDOUT && feed.phase < RUNNEL_PHASE_HANDSHAKE);
   if (late)
     assert_int_equal(feed.code, RUNNEL_ETIMEDOUT);
   else
