@@ -376,7 +376,7 @@ void storm_app_open(struct storm *storm) {
   *stream = (struct storm_stream){
       .storm = storm,
       .feed = {storm->seed, number, 1 + storm_below(&storm->random, 20),
-               storm_chance(&storm->random, 8)},
+               storm_chance(&storm->random, 8), 0},
       .after_ms = -1,
       .origin = (int)storm_below(&storm->random, STORM_ORIGINS),
   };
