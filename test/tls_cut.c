@@ -62,8 +62,7 @@ static struct sockaddr_in loopback(int port) {
   return addr;
 }
 
-/* The thread ----------------------------------------------------------------
- */
+/* The thread --------------------------------------------------------------- */
 
 static void serve(struct tls_cut *cut, size_t polled) {
   size_t kept = 0;
@@ -158,8 +157,7 @@ static void *run(void *arg) {
   return NULL;
 }
 
-/* The test's side -----------------------------------------------------------
- */
+/* The test's side ---------------------------------------------------------- */
 
 static int make_socket(int family) {
   int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -36,8 +36,7 @@ struct tls_cut_conn {
   int stalled; /* nothing passes any more; waits for the client's end */
 };
 
-/* Ends ----------------------------------------------------------------------
- */
+/* Ends --------------------------------------------------------------------- */
 
 static void close_side(struct tls_cut_conn *conn, enum tls_cut_side side) {
   if (conn->fds[side] >= 0)
@@ -80,8 +79,7 @@ void tls_cut_conn_act(struct tls_cut_conn *conn, enum tls_cut_act what) {
   }
 }
 
-/* Passing bytes -------------------------------------------------------------
- */
+/* Passing bytes ------------------------------------------------------------ */
 
 static void count_record(uint64_t *counts, enum tls_cut_side from,
                          const struct way *way) {
@@ -208,8 +206,7 @@ void tls_cut_conn_turn(struct tls_cut_conn *conn, enum tls_cut_side side,
     read_side(conn, side);
 }
 
-/* Turns ---------------------------------------------------------------------
- */
+/* Turns -------------------------------------------------------------------- */
 
 /* Bytes are waited for unless what came before is still to be sent on; and room
  * for that of the other side. */

@@ -23,8 +23,7 @@ static struct tls_server *start_version(const struct version *version,
   return tls_start("good", args);
 }
 
-/* Handshakes that are broken off ---------------------------------------------
- */
+/* Handshakes that are broken off ------------------------------------------- */
 
 /* The records that the server sends until its close_notify, all in all. */
 static uint64_t count_records(struct tls_scene *scene, enum tls_cut_side from) {
@@ -171,8 +170,7 @@ static void byte_by_byte(void **state) {
     }
 }
 
-/* Servers that speak otherwise -----------------------------------------------
- */
+/* Servers that speak otherwise --------------------------------------------- */
 
 static void old_versions_are_refused(void **state) {
   (void)state;
@@ -257,8 +255,7 @@ static void answers_that_are_no_tls(void **state) {
   tls_server_stop(server, NULL);
 }
 
-/* The ends of bodies ---------------------------------------------------------
- */
+/* The ends of bodies ------------------------------------------------------- */
 
 /* What the file's answer ends with, and how many events it shows. */
 static void take_file(const char *target, const char *args,
@@ -328,8 +325,7 @@ static void reset_without_close_notify(void **state) {
   }
 }
 
-/* A server by hand ------------------------------------------------------------
- */
+/* A server by hand --------------------------------------------------------- */
 
 #define STREAM_HEAD "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
 

@@ -54,8 +54,7 @@ static int resumes(struct host *host, const char *url, runnel_tls *tls) {
   return feed.tls_resumed;
 }
 
-/* What servers keep sessions by
- * ------------------------------------------------ */
+/* What servers keep sessions by -------------------------------------------- */
 
 static const struct keeping {
   const char *config;
@@ -113,8 +112,7 @@ static void not_if_it_is_not_wanted(void **state) {
   }
 }
 
-/* Terms (C18)
- * ------------------------------------------------------------------ */
+/* Terms (C18) -------------------------------------------------------------- */
 
 /* Two wires to one server, which would take any session of either. */
 struct terms {
@@ -309,8 +307,7 @@ static void never_by_another_client(void **state) {
   with_terms(check_clients);
 }
 
-/* Storms (gate R12)
- * --------------------------------------------------------------- */
+/* Storms (gate R12) -------------------------------------------------------- */
 
 #ifndef STORM_STREAMS
 #define STORM_STREAMS 300

@@ -11,8 +11,7 @@
 
 struct tls_world tls_world;
 
-/* The world ------------------------------------------------------------------
- */
+/* The world ---------------------------------------------------------------- */
 
 #define NAMES                                                                  \
   "DNS:good.test,DNS:other.test,DNS:*.wild.test,DNS:localhost,IP:127.0.0.1,"   \
