@@ -17,6 +17,7 @@
 #include "../core/buf.h"
 #include "tls_fault.h"
 #include "tls_lib.h"
+#include "tls_rest.h"
 #include "trust_inside.h"
 
 /* A session is not used after a day, whatever its ticket says. */
@@ -53,6 +54,7 @@ struct runnel__tls {
   int64_t until_s; /* no session of this connection is good after it */
   struct runnel__session session; /* bytes: owned, wiped */
   struct runnel__secured secured;
+  struct runnel__tls_rest rest;
   int ended;       /* END or the error that next returns for good; 0: goes on */
   int native;      /* mbedTLS's code of it */
   uint8_t told;    /* next has returned `ended` */
@@ -366,8 +368,17 @@ static int peek(struct runnel__tls *tls, char *plain) {
   return native == 0 && mbedtls_ssl_get_bytes_avail(&tls->ssl) > 0 ? 1 : native;
 }
 
+static int wake(struct runnel__tls *tls) {
+  int err = runnel__tls_wake(&tls->rest, &tls->ssl);
+  return err == 0 ? 0 : end(tls, RUNNEL_ENOMEM, "");
+}
+
 static int read_record(struct runnel__tls *tls, char *plain, size_t room,
                        size_t *len) {
+  if (tls->rest.rests && tls->in_len == 0)
+    return RUNNEL__TLS_MORE;
+  if (wake(tls) != 0)
+    return RUNNEL_ENOMEM;
   tls->dry = 0;
   tls->reading = 1;
   int due = tls->fresh;
@@ -408,10 +419,13 @@ int runnel__tls_next(struct runnel__tls *tls, char *plain, size_t room,
     return item;
   if (item >= 0 && tls->fresh && take_session(tls))
     return RUNNEL__TLS_SESSION;
-  if (item == RUNNEL__TLS_MORE)
-    runnel__buf_free(&tls->kept, tls->mem);
-  else
+  if (item != RUNNEL__TLS_MORE) {
     tls->told = 1;
+    return item;
+  }
+  runnel__buf_free(&tls->kept, tls->mem);
+  if (tls->shake == NULL)
+    runnel__tls_rest(&tls->rest, &tls->ssl);
   return item;
 }
 
@@ -419,6 +433,8 @@ int runnel__tls_next(struct runnel__tls *tls, char *plain, size_t room,
 
 int runnel__tls_send(struct runnel__tls *tls, const char *bytes, size_t len) {
   assert(tls->shake == NULL);
+  if (tls->ended == 0 && wake(tls) != 0)
+    return RUNNEL_ENOMEM;
   while (len > 0 && tls->ended == 0) {
     tls->dry = 0;
     int native =
@@ -432,11 +448,14 @@ int runnel__tls_send(struct runnel__tls *tls, const char *bytes, size_t len) {
       return fail(tls, native);
     }
   }
+  if (tls->ended == 0)
+    runnel__tls_rest(&tls->rest, &tls->ssl);
   return tls->ended < 0 ? tls->ended : 0;
 }
 
 void runnel__tls_bye(struct runnel__tls *tls) {
-  if (tls->shake == NULL && tls->ended >= 0)
+  if (tls->shake == NULL && tls->ended >= 0 &&
+      runnel__tls_wake(&tls->rest, &tls->ssl) == 0)
     (void)mbedtls_ssl_close_notify(&tls->ssl);
 }
 

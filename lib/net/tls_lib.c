@@ -175,18 +175,6 @@ static void set_resumption(mbedtls_ssl_config *config, int resumes) {
 #endif
 }
 
-/* Where the library's buffers follow what was agreed on, ask for small records:
- * an event is rarely larger. */
-static int set_buffers(mbedtls_ssl_config *config) {
-#if defined(MBEDTLS_SSL_VARIABLE_BUFFER_LENGTH) &&                             \
-    defined(MBEDTLS_SSL_MAX_FRAGMENT_LENGTH)
-  return mbedtls_ssl_conf_max_frag_len(config, MBEDTLS_SSL_MAX_FRAG_LEN_4096);
-#else
-  (void)config;
-  return 0;
-#endif
-}
-
 int runnel__tls_lib_configure(mbedtls_ssl_config *config, int version_min,
                               int version_max, int resumes) {
   int err = mbedtls_ssl_config_defaults(config, MBEDTLS_SSL_IS_CLIENT,
@@ -194,8 +182,6 @@ int runnel__tls_lib_configure(mbedtls_ssl_config *config, int version_min,
                                         MBEDTLS_SSL_PRESET_DEFAULT);
   if (err == 0)
     err = mbedtls_ssl_conf_alpn_protocols(config, protocols);
-  if (err == 0)
-    err = set_buffers(config);
   if (err != 0)
     return err;
   set_versions(config, version_min,
