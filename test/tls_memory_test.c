@@ -1,6 +1,6 @@
 /* What an idle TLS connection holds, beside one of bare mbedTLS with the same
- * settings: not its record buffers. Counted by the C library; where that counts nothing (under the
- * sanitizers, on others than glibc) the test is skipped. */
+ * settings: not its record buffers. Counted by the C library; where that counts
+ * nothing (under the sanitizers, on others than glibc) the test is skipped. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -369,7 +369,8 @@ static int peek(struct runnel__tls *tls, char *plain) {
 }
 
 static int wake(struct runnel__tls *tls) {
-  int err = runnel__tls_wake(&tls->rest, &tls->ssl);
+  int err =
+      runnel__tls_wake(&tls->rest, &tls->ssl, runnel__trust_spare(tls->trust));
   return err == 0 ? 0 : end(tls, RUNNEL_ENOMEM, "");
 }
 
@@ -425,7 +426,7 @@ int runnel__tls_next(struct runnel__tls *tls, char *plain, size_t room,
   }
   runnel__buf_free(&tls->kept, tls->mem);
   if (tls->shake == NULL)
-    runnel__tls_rest(&tls->rest, &tls->ssl);
+    runnel__tls_rest(&tls->rest, &tls->ssl, runnel__trust_spare(tls->trust));
   return item;
 }
 
@@ -449,13 +450,14 @@ int runnel__tls_send(struct runnel__tls *tls, const char *bytes, size_t len) {
     }
   }
   if (tls->ended == 0)
-    runnel__tls_rest(&tls->rest, &tls->ssl);
+    runnel__tls_rest(&tls->rest, &tls->ssl, runnel__trust_spare(tls->trust));
   return tls->ended < 0 ? tls->ended : 0;
 }
 
 void runnel__tls_bye(struct runnel__tls *tls) {
   if (tls->shake == NULL && tls->ended >= 0 &&
-      runnel__tls_wake(&tls->rest, &tls->ssl) == 0)
+      runnel__tls_wake(&tls->rest, &tls->ssl,
+                       runnel__trust_spare(tls->trust)) == 0)
     (void)mbedtls_ssl_close_notify(&tls->ssl);
 }
 

@@ -65,16 +65,26 @@ static struct half out_of(struct runnel__tls_rest *rest,
                        rest->out_at};
 }
 
-static void let_go(struct half half, size_t len) {
+static void let_go(struct half half) {
   unsigned char *buf = *half.buf;
   for (size_t i = 0; i < RUNNEL__TLS_REST_POINTERS; i++)
     if (half.pointers[i] != NULL) {
       half.at[i] = (uint16_t)(*half.pointers[i] - buf);
       *half.pointers[i] = NULL;
     }
-  mbedtls_platform_zeroize(buf, len);
-  mbedtls_free(buf);
   *half.buf = NULL;
+}
+
+static void wipe(unsigned char *buf, size_t len) {
+  if (buf != NULL)
+    mbedtls_platform_zeroize(buf, len);
+  mbedtls_free(buf);
+}
+
+void runnel__tls_spare_free(struct runnel__tls_spare *spare) {
+  wipe(spare->in, IN_BYTES);
+  wipe(spare->out, OUT_BYTES);
+  *spare = (struct runnel__tls_spare){NULL, NULL};
 }
 
 static void take_back(struct half half, unsigned char *buf) {
@@ -92,32 +102,54 @@ static int is_in_use(const mbedtls_ssl_context *ssl) {
          mbedtls_ssl_check_pending(ssl) != 0;
 }
 
-void runnel__tls_rest(struct runnel__tls_rest *rest, mbedtls_ssl_context *ssl) {
+void runnel__tls_rest(struct runnel__tls_rest *rest, mbedtls_ssl_context *ssl,
+                      struct runnel__tls_spare *spare) {
   if (rest->rests || is_in_use(ssl))
     return;
+  struct runnel__tls_spare left = {ssl->in_buf, ssl->out_buf};
   memcpy(rest->counter, ssl->in_buf, COUNTER_BYTES);
-  let_go(in_of(rest, ssl), IN_LEN(ssl));
-  let_go(out_of(rest, ssl), OUT_LEN(ssl));
+  let_go(in_of(rest, ssl));
+  let_go(out_of(rest, ssl));
   rest->rests = 1;
+  if (rest->ours && spare->in == NULL) {
+    *spare = left;
+  } else {
+    wipe(left.in, IN_LEN(ssl));
+    wipe(left.out, OUT_LEN(ssl));
+  }
 }
 
-int runnel__tls_wake(struct runnel__tls_rest *rest, mbedtls_ssl_context *ssl) {
+/* What the buffers hold of another connection is never read: each record is
+ * written before. 0: no memory. */
+static int take(struct runnel__tls_spare *spare,
+                struct runnel__tls_spare *taken) {
+  *taken = *spare;
+  *spare = (struct runnel__tls_spare){NULL, NULL};
+  if (taken->in != NULL)
+    return 1;
+  taken->in = mbedtls_calloc(1, IN_BYTES);
+  taken->out = mbedtls_calloc(1, OUT_BYTES);
+  if (taken->in != NULL && taken->out != NULL)
+    return 1;
+  runnel__tls_spare_free(taken);
+  return 0;
+}
+
+int runnel__tls_wake(struct runnel__tls_rest *rest, mbedtls_ssl_context *ssl,
+                     struct runnel__tls_spare *spare) {
+  struct runnel__tls_spare taken;
   if (!rest->rests)
     return 0;
-  unsigned char *in = mbedtls_calloc(1, IN_BYTES);
-  unsigned char *out = mbedtls_calloc(1, OUT_BYTES);
-  if (in == NULL || out == NULL) {
-    mbedtls_free(in);
-    mbedtls_free(out);
+  if (!take(spare, &taken))
     return MBEDTLS_ERR_SSL_ALLOC_FAILED;
-  }
-  take_back(in_of(rest, ssl), in);
-  take_back(out_of(rest, ssl), out);
-  memcpy(in, rest->counter, COUNTER_BYTES);
+  take_back(in_of(rest, ssl), taken.in);
+  take_back(out_of(rest, ssl), taken.out);
+  memcpy(taken.in, rest->counter, COUNTER_BYTES);
 #if defined(MBEDTLS_SSL_VARIABLE_BUFFER_LENGTH)
   ssl->in_buf_len = IN_BYTES;
   ssl->out_buf_len = OUT_BYTES;
 #endif
+  rest->ours = 1;
   rest->rests = 0;
   return 0;
 }

@@ -17,6 +17,7 @@ struct runnel__trusts {
   struct runnel__mem *mem;
   struct runnel__list all; /* struct runnel__trust */
   uint64_t last_id;
+  struct runnel__tls_spare spare; /* of their connections */
 };
 
 struct runnel__trust {
@@ -162,6 +163,7 @@ void runnel__trusts_free(struct runnel__trusts *trusts) {
     assert(trust->uses == 0);
     free_trust(trust);
   }
+  runnel__tls_spare_free(&trusts->spare);
   runnel__free(trusts->mem, trusts);
 }
 
@@ -241,6 +243,11 @@ const char *runnel__trust_library(void) { return runnel__tls_lib_name(); }
 const mbedtls_ssl_config *
 runnel__trust_config(const struct runnel__trust *trust, int anonymous) {
   return anonymous ? &trust->anonymous : &trust->named;
+}
+
+struct runnel__tls_spare *
+runnel__trust_spare(const struct runnel__trust *trust) {
+  return &trust->owner->spare;
 }
 
 int runnel__trust_resumes(const struct runnel__trust *trust) {

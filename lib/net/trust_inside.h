@@ -5,6 +5,7 @@
 #include <mbedtls/ssl.h>
 
 #include "tls.h"
+#include "tls_rest.h"
 #include "tls_settings.h"
 #include "trust.h"
 
@@ -15,6 +16,10 @@ runnel__trust_config(const struct runnel__trust *trust, int anonymous);
 
 /* 1: sessions may be kept and used again. */
 int runnel__trust_resumes(const struct runnel__trust *trust);
+
+/* What a connection that rests leaves for the next one that wakes. */
+struct runnel__tls_spare *
+runnel__trust_spare(const struct runnel__trust *trust);
 
 /* What the check of a chain asks of the settings. */
 const struct runnel__material *
