@@ -340,8 +340,9 @@ struct runnel_client_options {
   int64_t held_bytes_max;
 
   /* TLS handshakes under way at once, 1 to 1,000,000; default 64; off:
-   * RUNNEL_NONE. Connections that are up wait for their turn in order; their
-   * clocks stand still meanwhile. */
+   * RUNNEL_NONE. Connections that are up wait for their turn, as in the gate:
+   * round-robin over origins, no origin over half of the slots while others
+   * wait. Their clocks stand still meanwhile. */
   int64_t handshakes_max;
 };
 

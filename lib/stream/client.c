@@ -317,7 +317,7 @@ void runnel__client_stats(struct runnel_client *client,
   stats->held_bytes = client->mem.held;
   stats->lookups = client->lookups.asked;
   stats->lookups_joined = client->lookups.joined;
-  stats->handshakes = client->handshakes.under_way;
+  stats->handshakes = client->handshakes.slots.taken;
   stats->handshakes_full = client->handshakes.full;
   stats->handshakes_resumed = client->handshakes.resumed;
   for (struct runnel__list *at = client->streams.next; at != &client->streams;

@@ -210,7 +210,7 @@ int runnel__client_options_copy(struct runnel_client *client,
   gate->origin_rate_max = number_or(options->origin_dials_per_second_max, 500);
   gate->dials_max = number_or(options->dials_max, 512);
   gate->origin_dials_max = number_or(options->origin_dials_max, 256);
-  client->handshakes.max = number_or(options->handshakes_max, 64);
+  client->handshakes.slots.max = number_or(options->handshakes_max, 64);
   struct runnel__lookups *lookups = &client->lookups;
   lookups->ttl_ms = span_or(options->lookup_ttl_ms, 60000);
   lookups->negative_ttl_ms = span_or(options->lookup_negative_ttl_ms, 5000);

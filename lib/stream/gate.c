@@ -55,6 +55,7 @@ struct runnel__origin *runnel__origin_take(struct runnel__gate *gate,
     return NULL;
   runnel__list_init(&origin->ring);
   runnel__list_init(&origin->waiting);
+  runnel__line_init(&origin->handshakes);
   origin->bucket.filled_ms = INT64_MIN;
   origin->refs = 1;
   memcpy(origin->key, key.at, key.len);
@@ -69,6 +70,7 @@ void runnel__origin_give(struct runnel__gate *gate, struct runnel__mem *mem,
     return;
   runnel__table_remove(&gate->origins, &origin->node);
   runnel__list_remove(&origin->ring);
+  runnel__list_remove(&origin->handshakes.ring);
   runnel__free(mem, origin);
 }
 

@@ -11,6 +11,7 @@
 #include "../core/list.h"
 #include "../core/table.h"
 #include "../core/url.h"
+#include "slots.h"
 
 /* Tokens, in thousandths, so that a millisecond's share is a whole number. */
 struct runnel__bucket {
@@ -24,8 +25,9 @@ struct runnel__origin {
   struct runnel__table_node node; /* in the gate's origins */
   struct runnel__bucket bucket;
   size_t refs;
-  size_t dials; /* under way */
-  char key[];   /* "http://host:port", lower case */
+  size_t dials;                   /* under way */
+  struct runnel__line handshakes; /* handshake.c's */
+  char key[];                     /* "http://host:port", lower case */
 };
 
 struct runnel__gate {

@@ -20,10 +20,14 @@ static struct runnel__handshakes *all_of(const runnel_stream *stream) {
   return &stream->client->handshakes;
 }
 
+static struct runnel__line *line_of(const runnel_stream *stream) {
+  return &stream->attempt->origin->handshakes;
+}
+
 void runnel__handshakes_init(struct runnel__handshakes *handshakes,
                              struct runnel__mem *mem) {
   *handshakes = (struct runnel__handshakes){0};
-  runnel__list_init(&handshakes->queue);
+  runnel__slots_init(&handshakes->slots);
   runnel__sessions_init(&handshakes->sessions, mem);
 }
 
@@ -83,7 +87,7 @@ int runnel__handshake_prepare(runnel_stream *stream) {
 /* Under way ---------------------------------------------------------------- */
 
 static void give_slot(runnel_stream *stream) {
-  all_of(stream)->under_way--;
+  runnel__slots_give(&all_of(stream)->slots, line_of(stream));
   all_of(stream)->dirty = 1;
 }
 
@@ -100,7 +104,9 @@ static void leave_terms(struct runnel__handshake *handshake) {
 void runnel__handshake_leave(runnel_stream *stream,
                              struct runnel__handshake *handshake) {
   uint8_t step = handshake->step;
-  if (step == RUNNEL__HANDSHAKE_QUEUED || step == RUNNEL__HANDSHAKE_WAITING)
+  if (step == RUNNEL__HANDSHAKE_QUEUED)
+    runnel__slots_leave(line_of(stream), &handshake->node);
+  if (step == RUNNEL__HANDSHAKE_WAITING)
     runnel__list_remove(&handshake->node);
   if (step == RUNNEL__HANDSHAKE_UNDER_WAY)
     give_slot(stream);
@@ -288,7 +294,7 @@ static int secure(runnel_stream *stream, struct runnel__trust *trust) {
       .anonymous = attempt->crossed,
       .session = find_session(stream, &session) ? &session : NULL,
   };
-  all_of(stream)->under_way++;
+  runnel__slots_take(&all_of(stream)->slots, line_of(stream));
   attempt->handshake.step = RUNNEL__HANDSHAKE_UNDER_WAY;
   runnel__attempt_start_clock(stream);
   int64_t limit_ms = runnel__later(runnel__client_now(stream->client),
@@ -325,12 +331,11 @@ static void begin(runnel_stream *stream) {
 
 void runnel__handshakes_pump(runnel_client *client) {
   struct runnel__handshakes *all = &client->handshakes;
+  struct runnel__list *node;
   all->dirty = 0;
-  while (!runnel__list_empty(&all->queue) &&
-         (int64_t)all->under_way < all->max) {
+  while ((node = runnel__slots_next(&all->slots)) != NULL) {
     struct runnel__handshake *handshake =
-        RUNNEL__OF(all->queue.next, struct runnel__handshake, node);
-    runnel__list_remove(&handshake->node);
+        RUNNEL__OF(node, struct runnel__handshake, node);
     handshake->step = RUNNEL__HANDSHAKE_NONE;
     begin(runnel__handshake_stream(handshake));
   }
@@ -340,7 +345,7 @@ void runnel__handshake_queue(struct runnel__handshake *handshake, int first) {
   runnel_stream *stream = runnel__handshake_stream(handshake);
   struct runnel__handshakes *all = all_of(stream);
   handshake->step = RUNNEL__HANDSHAKE_QUEUED;
-  runnel__list_push(first ? all->queue.next : &all->queue, &handshake->node);
+  runnel__slots_join(&all->slots, line_of(stream), &handshake->node, first);
   all->dirty = 1;
   runnel__stream_set_state(stream, RUNNEL_STATE_HANDSHAKING, RUNNEL__NEVER);
 }

@@ -1,16 +1,17 @@
 /* TLS between a connection that is up and its request.
  *
- *   queued     wants a slot, in the order of coming; its clocks stand still
- *   waiting    another handshake under the same terms goes ahead (lead.h),
- * whose session will make this one short. Holds no slot; its clocks stand still
- *   under way  has a slot; handshake_ms_max and open_ms_max run
- *   done       the exchange has the link; sessions are still listened to, until
- *              a response is accepted
+ *   queued     wants a slot (slots.h), in the order of coming at its origin;
+ * its clocks stand still waiting    another handshake under the same terms goes
+ * ahead (lead.h), whose session will make this one short. Holds no slot; its
+ * clocks stand still under way  has a slot; handshake_ms_max and open_ms_max
+ * run done       the exchange has the link; sessions are still listened to,
+ * until a response is accepted
  *
  * The dial's slot in the gate was given back when the connection came up. */
 #ifndef RUNNEL_STREAM_HANDSHAKE_H
 #define RUNNEL_STREAM_HANDSHAKE_H
 
+#include "slots.h"
 #include "terms.h"
 
 enum runnel__handshake_step {
@@ -23,9 +24,9 @@ enum runnel__handshake_step {
 
 /* Of one attempt. */
 struct runnel__handshake {
-  struct runnel__list node; /* in the client's queue, or its terms' waiting */
-  struct runnel__terms *terms;    /* one reference; NULL: none yet */
-  const char *version;            /* once it is done; static */
+  struct runnel__list node;    /* in its origin's line, or its terms' waiting */
+  struct runnel__terms *terms; /* one reference; NULL: none yet */
+  const char *version;         /* once it is done; static */
   struct runnel__session_end end; /* of the sessions that it brings */
   uint64_t serial;                /* of the session that it tries; 0: none */
   int64_t early_until_s; /* of the session that came before it was done */
@@ -38,11 +39,9 @@ struct runnel__handshake {
 
 /* Of one client. */
 struct runnel__handshakes {
-  struct runnel__list queue;
-  size_t under_way;
-  int64_t max;  /* INT64_MAX: off */
-  int dirty;    /* a slot came free, or somebody joined */
-  int is_named; /* the log was told which library it is */
+  struct runnel__slots slots; /* of those under way */
+  int dirty;                  /* a slot came free, or somebody joined */
+  int is_named;               /* the log was told which library it is */
   uint64_t full;
   uint64_t resumed;
   struct runnel__sessions sessions;
@@ -51,7 +50,7 @@ struct runnel__handshakes {
 void runnel__handshakes_init(struct runnel__handshakes *handshakes,
                              struct runnel__mem *mem);
 
-/* Begins those that may, in order. Part of a client's turn. */
+/* Begins those that may. Part of a client's turn. */
 void runnel__handshakes_pump(runnel_client *client);
 
 /* Has the settings of https made ready (NULL: the defaults). 0, RUNNEL_EINVAL
@@ -68,7 +67,7 @@ int runnel__handshake_prepare(runnel_stream *stream);
  * handshake is done. */
 void runnel__handshake_start(runnel_stream *stream, struct runnel__link *link);
 
-/* Wants a slot; `first`: before all others. */
+/* Wants a slot; `first`: before all others of its origin. */
 void runnel__handshake_queue(struct runnel__handshake *handshake, int first);
 
 runnel_stream *
