@@ -27,7 +27,7 @@ struct farm {
   struct runnel_client_stats before;
   unsigned char began[LINKS_MAX]; /* by a link's number: in an earlier pass */
   int gives_none;
-  int is_old; /* TLS 1.2: the session comes before the handshake is done */
+  int is_old; /* TLS 1.2: the session comes with the handshake */
 };
 
 static struct farm farm;
@@ -62,9 +62,9 @@ static void shake_hands(struct sim_link *link) {
   int resumes = link->session > 0 && link->session >= farm.known;
   if (link->number == farm.stalled || !farm.began[link->number]++)
     return;
+  sim_secured(link, version, resumes);
   if (farm.is_old && !resumes)
     give_session(link);
-  sim_secured(link, version, resumes);
 }
 
 /* Tickets of TLS 1.3 come a round trip after the handshake, then the head. */

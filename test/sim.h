@@ -152,7 +152,7 @@ void sim_unsecured(struct sim_link *link, int code, int native,
                    const char *why);
 
 /* A session for later handshakes, that ends so many seconds from now. 0: nobody
- * reads the link. */
+ * reads the link, or its handshake is not done. */
 int sim_session(struct sim_link *link, size_t number, int64_t seconds);
 
 /* The settings' files were read anew: later handshakes have other trusts. */

@@ -193,7 +193,7 @@ int sim_session(struct sim_link *link, size_t number, int64_t seconds) {
   struct sim *sim = link->sim;
   char terms[400];
   char bytes[450];
-  if (link->is_down || (!link->is_shaking && !link->listens) ||
+  if (link->is_down || link->is_shaking || !link->listens ||
       link->trust == NULL)
     return 0;
   print_terms(terms, sizeof terms, link);

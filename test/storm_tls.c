@@ -13,8 +13,6 @@ void storm_bring_session(struct sim_link *link, uint64_t *random) {
 
 static void finish(struct sim_link *link, uint64_t *random) {
   const char *version = storm_chance(random, 2) ? "TLSv1.2" : "TLSv1.3";
-  if (storm_chance(random, 3))
-    storm_bring_session(link, random);
   sim_secured(link, version, link->session > 0 && !storm_chance(random, 5));
 }
 

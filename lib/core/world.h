@@ -82,8 +82,9 @@ struct runnel__link_ears {
    * plain. Its failure is heard as down: RUNNEL_ETRUST (the certificate was not
    * accepted), RUNNEL_ETLS, RUNNEL_ENOMEM, RUNNEL_ELOST (reset). */
   void (*secured)(void *owner, const struct runnel__secured *secured);
-  /* A session for later handshakes under the same terms; before `secured`, or
-   * at any time after it. Copied by who wants it. */
+  /* A session for later handshakes under the same terms; at any time after
+   * `secured`, never before, for until then nothing is proved. While listening.
+   * Copied by who wants it. */
   void (*session)(void *owner, const struct runnel__session *session);
 };
 
@@ -133,7 +134,7 @@ struct runnel__world_ops {
   void (*distrust)(struct runnel__trust *trust);
   /* Tells the trusts of a world apart for ever. */
   uint64_t (*trust_id)(const struct runnel__trust *trust);
-  /* Begins a TLS handshake on a link that is up. Nothing but secured, session
+  /* Begins a TLS handshake on a link that is up. Nothing but secured
    * and down is heard before it is done. 0, RUNNEL_ENOMEM or RUNNEL_ETLS. */
   int (*secure)(struct runnel__link *link, const struct runnel__secure *how);
   /* More about the code of a `down` or a failed `secure` than its number says:

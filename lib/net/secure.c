@@ -249,10 +249,7 @@ static void step(struct runnel__cover *cover) {
                               RUNNEL__TLS_PLAIN_BYTES, &len);
   if (item == RUNNEL__TLS_STEP)
     return;
-  if (item == RUNNEL__TLS_SESSION) {
-    link->ears->session(link->owner, runnel__tls_session(cover->tls));
-    return;
-  }
+  assert(item != RUNNEL__TLS_SESSION && item != RUNNEL__TLS_PLAIN);
   runnel__list_remove(&cover->shake);
   if (item == RUNNEL__TLS_UP)
     finish(link);

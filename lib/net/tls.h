@@ -33,8 +33,9 @@ enum {
   RUNNEL__TLS_STEP,    /* went on by a step that gives nothing, of the handshake
                           or, after it, over a ticket or a warning; call again */
   RUNNEL__TLS_UP,      /* the handshake is over: runnel__tls_secured */
-  RUNNEL__TLS_SESSION, /* a session came: runnel__tls_session. Given when all
-                          that was fed is used up, at most one each time */
+  RUNNEL__TLS_SESSION, /* after UP: a session came, runnel__tls_session. Given
+                          before plain bytes and when all that was fed is used
+                          up, at most one each time */
   RUNNEL__TLS_PLAIN,   /* plain bytes were written to `plain` */
   RUNNEL__TLS_END      /* close_notify; nothing follows */
 };

@@ -152,9 +152,6 @@ static void take_full(runnel_stream *stream) {
   handshake->end =
       (struct runnel__session_end){INT64_MAX, now_ms + RUNNEL__SESSION_MS_MAX};
   runnel__terms_drop(&all->sessions, terms, handshake->serial);
-  if (handshake->early_serial != 0)
-    runnel__terms_prolong(terms, handshake->early_serial,
-                          handshake->early_until_s, &handshake->end);
   if (terms->bytes == NULL && !terms->gives_none)
     runnel__lead_take(handshake); /* for it may bring a session soon */
   runnel__lead_until(handshake, now_ms + RUNNEL__TICKET_WAIT_MS);
@@ -205,19 +202,8 @@ void runnel__handshake_session(runnel_stream *stream,
                           &handshake->end, client->now_ms,
                           world->ops->wall_s(world)))
     return;
-  if (handshake->step == RUNNEL__HANDSHAKE_UNDER_WAY) {
-    handshake->early_serial = terms->serial;
-    handshake->early_until_s = session->until_s;
-  }
   terms->gives_none = 0;
   runnel__lead_end(terms);
-}
-
-static void hear_session(void *owner, const struct runnel__session *session) {
-  runnel_stream *stream = owner;
-  runnel__client_begin(stream->client);
-  runnel__handshake_session(stream, session);
-  runnel__client_end(stream->client);
 }
 
 void runnel__handshake_answered(runnel_stream *stream) {
@@ -351,8 +337,8 @@ void runnel__handshake_queue(struct runnel__handshake *handshake, int first) {
 }
 
 void runnel__handshake_start(runnel_stream *stream, struct runnel__link *link) {
-  static const struct runnel__link_ears ears = {
-      .down = hear_down, .secured = hear_secured, .session = hear_session};
+  static const struct runnel__link_ears ears = {.down = hear_down,
+                                                .secured = hear_secured};
   struct runnel__handshake *handshake = &stream->attempt->handshake;
   stream->client->world->ops->give(link, &ears, stream);
   stream->link = link;

@@ -29,11 +29,9 @@ struct runnel__handshake {
   const char *version;         /* once it is done; static */
   struct runnel__session_end end; /* of the sessions that it brings */
   uint64_t serial;                /* of the session that it tries; 0: none */
-  int64_t early_until_s; /* of the session that came before it was done */
-  uint64_t early_serial; /* ... which is this one; 0: none came */
-  int64_t patience_ms;   /* it waits until then; 0: did not yet */
-  uint8_t step;          /* enum runnel__handshake_step */
-  uint8_t impatient;     /* it waited long enough */
+  int64_t patience_ms;            /* it waits until then; 0: did not yet */
+  uint8_t step;                   /* enum runnel__handshake_step */
+  uint8_t impatient;              /* it waited long enough */
   uint8_t resumed;
 };
 

@@ -154,13 +154,6 @@ int runnel__terms_keep(struct runnel__sessions *sessions,
   return 1;
 }
 
-void runnel__terms_prolong(struct runnel__terms *terms, uint64_t serial,
-                           int64_t until_s,
-                           const struct runnel__session_end *end) {
-  if (terms->serial == serial)
-    terms->end = end_of(until_s, end);
-}
-
 void runnel__terms_drop(struct runnel__sessions *sessions,
                         struct runnel__terms *terms, uint64_t serial) {
   if (terms->serial == serial)

@@ -84,12 +84,6 @@ int runnel__terms_keep(struct runnel__sessions *sessions,
                        const struct runnel__session_end *end, int64_t now_ms,
                        int64_t wall_s);
 
-/* Gives the session of that serial its own end, or `end` if that comes first:
- * it was kept for less, until it was clear that all had been verified. */
-void runnel__terms_prolong(struct runnel__terms *terms, uint64_t serial,
-                           int64_t until_s,
-                           const struct runnel__session_end *end);
-
 /* Forgets the session of that serial, unless a newer one took its place. */
 void runnel__terms_drop(struct runnel__sessions *sessions,
                         struct runnel__terms *terms, uint64_t serial);
