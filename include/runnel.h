@@ -192,8 +192,9 @@ enum runnel_tls_version {
  * and verifies everything: chain, dates, usage, and the URL's host against the
  * certificate's subjectAltName (RFC 9525; the common name does not count).
  *
- * Files are read when the settings are made; certificates and keys are PEM or
- * DER, and a file or text may hold many certificates in PEM. */
+ * Files are read when the settings are made (the system's, without settings, at
+ * a client's first need of them, once); certificates and keys are PEM or DER,
+ * and a file or text may hold many certificates in PEM. */
 struct runnel_tls_options {
   size_t size; /* set by RUNNEL_TLS_OPTIONS_INIT; 0 is RUNNEL_EINVAL */
 
