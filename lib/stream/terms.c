@@ -1,6 +1,7 @@
 /* Terms by their key, each with at most one session. */
 #include "terms.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -84,8 +85,7 @@ struct runnel__terms *runnel__terms_take(struct runnel__sessions *sessions,
   int len = snprintf(text, sizeof text, "%016" PRIx64 "%c%s", trust_id,
                      anonymous ? 'a' : 'c', origin);
   struct runnel__str key = {text, (size_t)len};
-  if (key.len >= sizeof text)
-    key.len = sizeof text - 1; /* cannot be: hosts are at most 253 bytes */
+  assert(key.len < sizeof text); /* a cut key would mix origins */
   struct runnel__table_node *node = runnel__table_find(&sessions->terms, key);
   struct runnel__terms *terms =
       node != NULL ? RUNNEL__OF(node, struct runnel__terms, node)
