@@ -122,6 +122,8 @@ static int repair(struct runnel__parser *parser, struct runnel_event *event,
   }
   if (need == 0)
     return RUNNEL_OK;
+  if (need > SIZE_MAX / 2) /* three bytes for one: where addresses are short */
+    return RUNNEL_ENOMEM;
   size_t data_at = data_carried ? (size_t)(event->data - carry->at) : 0;
   int err = runnel__buf_reserve(carry, parser->mem, carry->len + 1 + need,
                                 SIZE_MAX / 2 - 1);
