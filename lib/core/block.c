@@ -320,7 +320,7 @@ int runnel__block_begin_data(struct runnel__parser *parser) {
 /* Moves the value up behind the data that lies before it in the slice; between
  * them is at least a line end, which becomes the LF. */
 static int join_data(struct runnel__parser *parser, char *value, size_t len) {
-  if (parser->type > parser->data) {
+  if (runnel__block_type_is_behind(parser, parser->data)) {
     int err = put_type_aside(parser);
     if (err != RUNNEL_OK)
       return err;

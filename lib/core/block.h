@@ -104,6 +104,14 @@ int runnel__block_id(struct runnel__parser *parser, const char *value,
 int runnel__block_store_type(struct runnel__parser *parser, const char *value,
                              size_t len);
 
+/* 1 if the block's type lies in the slice behind `data`, so that a line that is
+ * joined to the data would run over it. */
+static inline int
+runnel__block_type_is_behind(const struct runnel__parser *parser,
+                             const char *data) {
+  return parser->type != NULL && !parser->type_stored && parser->type > data;
+}
+
 /* A data line whose value comes piece by piece, into the carry. */
 int runnel__block_begin_data(struct runnel__parser *parser);
 int runnel__block_extend_data(struct runnel__parser *parser, const char *bytes,

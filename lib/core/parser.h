@@ -112,7 +112,8 @@ struct runnel__store {
   uint32_t cap; /* bytes allocated, NUL included */
 };
 
-/* How the next item may be read. */
+/* How the next item may be read. Only rules->quick says that it may, and never
+ * with utf8_replace, so that nothing plain is to be repaired. */
 enum runnel__plain {
   RUNNEL__NOT_PLAIN = 0,
   RUNNEL__PLAIN,     /* between blocks, and nothing is carried or cut */

@@ -153,7 +153,7 @@ RUNNEL__INLINE void move_up(char *to, const char *from, size_t len) {
 RUNNEL__INLINE int join_data(struct runnel__parser *parser,
                              struct cursor *cursor, const char *value,
                              size_t len) {
-  if (parser->type > cursor->data)
+  if (runnel__block_type_is_behind(parser, cursor->data))
     return 0;
   char *to = cursor->data + cursor->data_len;
   *to = '\n';
@@ -249,7 +249,8 @@ RUNNEL__INLINE int end_block(struct runnel__parser *parser,
   return RUNNEL_PARSED_EVENT;
 }
 
-/* Leaves what begins at cursor->line to parser.c. */
+/* Leaves what begins at cursor->line to parser.c. Whether a line ends there is
+ * known up to the window's next line end, or to its start if it has none. */
 static int leave(struct runnel__parser *parser, struct runnel_event *event,
                  const struct cursor *cursor) {
   parser->at = cursor->line;
