@@ -5,9 +5,10 @@
  *
  *   parse [--json] [rounds]     medians of `rounds` rounds, default 5
  *
- * Each stream is fed from memory as a link feeds it: 64 KiB at a time, with
- * slack behind. Only parsing is timed, not the copy into the buffer. Each event
- * goes to a callback that adds its length up. */
+ * Each stream is fed from memory, 64 KiB at a time, as a link feeds it but for
+ * the slack, which the public parser does without. Only parsing is timed, not
+ * the copy into the buffer. Each event goes to a callback that adds its length
+ * up. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -144,7 +144,7 @@ static int pull(runnel_stream *stream) {
 /* Moves what is needed of a read, from `low` to the end of what the reply was
  * fed, into memory of the stream's. */
 static int copy_rest(runnel_stream *stream, char *low) {
-  static char nothing[RUNNEL__SLACK_BYTES + 1];
+  static char nothing[1]; /* never read or written */
   struct runnel__mem *mem = &stream->client->mem;
   size_t left_len;
   char *left = runnel__reply_left(stream->reply, &left_len);
