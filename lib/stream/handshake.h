@@ -1,11 +1,12 @@
 /* TLS between a connection that is up and its request.
  *
- *   queued     wants a slot (slots.h), in the order of coming at its origin;
- * its clocks stand still waiting    another handshake under the same terms goes
- * ahead (lead.h), whose session will make this one short. Holds no slot; its
- * clocks stand still under way  has a slot; handshake_ms_max and open_ms_max
- * run done       the exchange has the link; sessions are still listened to,
- * until a response is accepted
+ *   queued     wants a slot (slots.h); its clocks stand still
+ *   waiting    another handshake under the same terms goes ahead (lead.h), for
+ *              its session will make this one short. Holds no slot; its clocks
+ *              stand still
+ *   under way  has a slot; handshake_ms_max and open_ms_max run
+ *   done       the exchange has the link; sessions are still listened to, until
+ *              a response is accepted
  *
  * The dial's slot in the gate was given back when the connection came up. */
 #ifndef RUNNEL_STREAM_HANDSHAKE_H
