@@ -335,9 +335,10 @@ struct runnel_client_options {
 
   /* What all streams together may hold of what peers sent, in bytes: cut
    * events, paused rests, heads, error bodies, TLS bytes that wait, and the
-   * client's TLS sessions, which stay when their streams are gone. At it, the
-   * stream that asks for more ends its attempt in RUNNEL_ENOMEM, which is
-   * retried. 64 KiB to RUNNEL_BYTES_MAX; default 256 MiB; no off-value. */
+   * client's TLS sessions, which stay when their streams are gone and take a
+   * quarter of it at most. At it, the stream that asks for more ends its
+   * attempt in RUNNEL_ENOMEM, which is retried. 64 KiB to RUNNEL_BYTES_MAX;
+   * default 256 MiB; no off-value. */
   int64_t held_bytes_max;
 
   /* TLS handshakes under way at once, 1 to 1,000,000; default 64; off:

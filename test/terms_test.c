@@ -150,16 +150,17 @@ static void what_is_not_kept(void **state) {
   const struct runnel__session session = {"12345678", 8, 100};
   struct bench bench;
   (void)state;
-  begin(&bench, RUNNEL__SESSION_BYTES_MAX * 2 + 50);
+  begin(&bench, RUNNEL__SESSIONS_SHARE * BIG * 2);
   struct runnel__terms *terms = terms_of(&bench, "https://h/");
   assert_false(keep(&bench, terms, 0));
   assert_false(keep(&bench, terms, BIG));
   assert_true(keep(&bench, terms, BIG - 1));
   assert_true(keep(&bench, terms, 50)); /* for a moment both are held */
   assert_int_equal(bench.mem.held, 50);
-  assert_true(keep(&bench, terms_of(&bench, "https://i/"), BIG - 1));
-  assert_true(keep(&bench, terms_of(&bench, "https://j/"), BIG - 1));
+  uint64_t left = bench.mem.held_max - bench.mem.held;
+  assert_int_equal(runnel__mem_hold(&bench.mem, left), RUNNEL_OK);
   assert_false(keep(&bench, terms, 51)); /* over held_bytes_max */
+  runnel__mem_unhold(&bench.mem, left);
   assert_true(is_there(&bench, terms, 0, 0));
   assert_false(
       runnel__terms_keep(&bench.sessions, terms, &session, &past_s, 0, 0));
@@ -208,6 +209,27 @@ static void bounded_in_number(void **state) {
   end(&bench);
 }
 
+/* Sessions of many servers, or large ones, leave streams what they need. */
+static void bounded_in_bytes(void **state) {
+  struct bench bench;
+  (void)state;
+  begin(&bench, RUNNEL__SESSIONS_SHARE * 1000);
+  struct runnel__terms *first = terms_of(&bench, "https://first/");
+  struct runnel__terms *second = terms_of(&bench, "https://second/");
+  assert_true(keep(&bench, first, 400));
+  assert_true(keep(&bench, second, 600));
+  assert_true(is_there(&bench, first, 0, 0));
+  assert_false(keep(&bench, terms_of(&bench, "https://large/"), 1001));
+  assert_ptr_equal(terms_of(&bench, "https://first/"), first); /* used again */
+  assert_true(keep(&bench, terms_of(&bench, "https://third/"), 1));
+  assert_true(is_there(&bench, first, 0, 0));
+  assert_false(is_there(&bench, second, 0, 0));
+  assert_int_equal(bench.mem.held, 401);
+  assert_true(keep(&bench, terms_of(&bench, "https://large/"), 1000));
+  assert_int_equal(bench.mem.held, 1000);
+  end(&bench);
+}
+
 int runnel__test_terms(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(each_component_of_the_key),
@@ -215,6 +237,7 @@ int runnel__test_terms(void) {
       cmocka_unit_test(what_is_not_kept),
       cmocka_unit_test(dropped_by_serial),
       cmocka_unit_test(bounded_in_number),
+      cmocka_unit_test(bounded_in_bytes),
   };
   return cmocka_run_group_tests_name("terms", tests, NULL, NULL);
 }

@@ -27,6 +27,7 @@ static void forget(struct runnel__sessions *sessions,
     return;
   wipe(terms->bytes, terms->len);
   runnel__mem_unhold(sessions->mem, terms->len);
+  sessions->held -= terms->len;
   runnel__free(sessions->mem, terms->bytes);
   terms->bytes = NULL;
 }
@@ -113,10 +114,23 @@ int runnel__terms_session(struct runnel__sessions *sessions,
   return 1;
 }
 
+/* Forgets what was not used for longest, until `len` more are within the share.
+ * 0: they never are. */
+static int make_share(struct runnel__sessions *sessions, size_t len) {
+  uint64_t most = sessions->mem->held_max / RUNNEL__SESSIONS_SHARE;
+  struct runnel__list *at = sessions->by_use.next;
+  if (len > most)
+    return 0;
+  for (; sessions->held > most - len; at = at->next)
+    forget(sessions, RUNNEL__OF(at, struct runnel__terms, use));
+  return 1;
+}
+
 /* A copy that is counted as held, or NULL. */
 static char *copy_session(struct runnel__sessions *sessions,
                           const struct runnel__session *session) {
-  if (runnel__mem_hold(sessions->mem, session->len) != RUNNEL_OK)
+  if (!make_share(sessions, session->len) ||
+      runnel__mem_hold(sessions->mem, session->len) != RUNNEL_OK)
     return NULL;
   char *copy = runnel__copy(sessions->mem, session->bytes, session->len);
   if (copy == NULL)
@@ -148,6 +162,7 @@ int runnel__terms_keep(struct runnel__sessions *sessions,
   forget(sessions, terms);
   terms->bytes = copy;
   terms->len = session->len;
+  sessions->held += session->len;
   terms->end = soonest;
   terms->sure_ms = now_ms;
   terms->serial = ++sessions->made;

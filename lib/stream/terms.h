@@ -16,6 +16,9 @@
 #define RUNNEL__TERMS_MAX 1024
 /* A session that is larger is not kept. */
 #define RUNNEL__SESSION_BYTES_MAX 32768
+/* Of what a client may hold, this part at most is sessions': servers choose how
+ * long theirs are, and streams need the rest. */
+#define RUNNEL__SESSIONS_SHARE 4
 /* From a full handshake on, its sessions and their successors are of use for so
  * long at most (RFC 5077 5.6), unless they end before. */
 #define RUNNEL__SESSION_MS_MAX INT64_C(86400000)
@@ -55,6 +58,7 @@ struct runnel__sessions {
   struct runnel__table terms;
   struct runnel__list by_use; /* the ones used last are last */
   uint64_t made;              /* sessions so far */
+  uint64_t held;              /* bytes of those that are kept */
 };
 
 void runnel__sessions_init(struct runnel__sessions *sessions,
