@@ -251,6 +251,54 @@ static void closing_in_a_handshake(void **state) {
   }
 }
 
+static int pause_first(struct feed *feed, const struct runnel_event *event) {
+  (void)event;
+  if (feed->events_len == 0)
+    assert_int_equal(runnel_stream_pause(feed->stream), RUNNEL_OK);
+  return RUNNEL_OK;
+}
+
+/* In one read are an event and, in a record of its own, much more: what a pause
+ * leaves encrypted counts as held, as what it leaves of plain bytes does. */
+static void a_pause_holds_what_is_not_decrypted(void **state) {
+  (void)state;
+  char more[8000];
+  struct tls_scene scene;
+  struct runnel_stream_options options = RUNNEL_STREAM_OPTIONS_INIT;
+  struct feed feed = {.close_after = 2, .on_event = pause_first};
+  struct runnel_tls_options settings = RUNNEL_TLS_OPTIONS_INIT;
+  settings.version_max = RUNNEL_TLS_1_2; /* 1.3 has records of its own then */
+  runnel_tls *tls = tls_trusting(&settings);
+  tls_scene_open(&scene, tls_start("good", ""));
+  options.tls = tls;
+  feed_open(&feed, &scene.host, scene.url, &options);
+  HOST_UNTIL(&scene.host,
+             runnel_stream_state(feed.stream) == RUNNEL_STATE_WAITING_HEAD);
+  assert_int_equal(runnel_stream_pause(feed.stream), RUNNEL_OK);
+  tls_server_wait(scene.server, "GET /feed");
+  uint64_t before = runnel_client_stats(scene.host.client)->held_bytes;
+  uint64_t records = tls_cut_count(scene.cut, TLS_CUT_SERVER_RECORDS);
+  tls_server_write(scene.server, "HTTP/1.1 200 OK\r\n"
+                                 "Content-Type: text/event-stream\r\n\r\n"
+                                 "data: one\n\n");
+  tls_cut_wait(scene.cut, TLS_CUT_SERVER_RECORDS, records + 1);
+  memset(more, 'x', sizeof more);
+  memcpy(more, "data: ", 6);
+  strcpy(more + sizeof more - 3, "\n\n");
+  tls_server_write(scene.server, more);
+  tls_cut_wait(scene.cut, TLS_CUT_SERVER_RECORDS, records + 2);
+  assert_int_equal(runnel_stream_resume(feed.stream), RUNNEL_OK);
+  HOST_UNTIL(&scene.host, feed.events_len == 1);
+  assert_in_range(runnel_client_stats(scene.host.client)->held_bytes,
+                  before + sizeof more, before + 2 * sizeof more);
+  assert_int_equal(runnel_stream_resume(feed.stream), RUNNEL_OK);
+  HOST_UNTIL(&scene.host, feed.closed);
+  assert_int_equal(feed.events_len, 2);
+  feed_deinit(&feed);
+  tls_scene_close(&scene);
+  runnel_tls_release(tls);
+}
+
 /* The child lets go of its copy, without a word to the peer: the parent's
  * stream goes on. */
 static void a_child_only_abandons(void **state) {
@@ -291,6 +339,7 @@ int runnel__test_tls_life(void) {
       cmocka_unit_test(a_hundred_sessions_of_the_demo),
       cmocka_unit_test(closing_in_each_callback),
       cmocka_unit_test(closing_in_a_handshake),
+      cmocka_unit_test(a_pause_holds_what_is_not_decrypted),
       cmocka_unit_test(a_child_only_abandons),
   };
   return cmocka_run_group_tests_name("tls_life", tests, tls_world_set_up,
