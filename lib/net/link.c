@@ -336,7 +336,8 @@ void runnel__link_listen(struct runnel__link *link, int on) {
 int runnel__link_waiting(struct runnel__link *link) {
   if (link->state != LINK_UP)
     return 0;
-  return link->code != RUNNEL_OK || runnel__secure_holds(link) ||
+  int is_queued = runnel__secure_shakes(link) && !runnel__secure_waits(link);
+  return link->code != RUNNEL_OK || is_queued || runnel__secure_holds(link) ||
          runnel__socket_ready(link->fd);
 }
 

@@ -363,7 +363,8 @@ void runnel__handshake_alarm(runnel_stream *stream) {
   if (handshake->step == RUNNEL__HANDSHAKE_WAITING)
     runnel__lead_alarm(handshake, now_ms);
   else if (is_graced(stream))
-    runnel__stream_set_state(stream, RUNNEL_STATE_HANDSHAKING, now_ms + 1);
+    runnel__stream_set_state(stream, RUNNEL_STATE_HANDSHAKING,
+                             now_ms + RUNNEL__GRACE_MS);
   else
     fail(stream, RUNNEL_ETIMEDOUT, 0);
 }

@@ -15,6 +15,11 @@
 #include "slots.h"
 #include "terms.h"
 
+/* A handshake whose peer's bytes wait at its deadline, for a callback blocked,
+ * has so long for what is left: work of our own, many of them taking turns, and
+ * the peer's next flight (ms). */
+#define RUNNEL__GRACE_MS 1000
+
 enum runnel__handshake_step {
   RUNNEL__HANDSHAKE_NONE,
   RUNNEL__HANDSHAKE_QUEUED,
