@@ -211,6 +211,27 @@ static void test_set_id_while_an_event_is_shown(void **state) {
   tear_down(&f);
 }
 
+/* As on_id shows it: after a restart, or when the event's own is not in force.
+ */
+static void test_set_id_while_an_id_is_shown(void **state) {
+  (void)state;
+  struct fixture f;
+  set_up(&f, &wide_rules);
+  feed(&f, "id: 1\ndata: a\n\n");
+  assert_int_equal(next(&f), RUNNEL_PARSED_EVENT);
+  set_id(&f, "2");
+  struct runnel__str shown = runnel__parser_show_id(&f.parser);
+  set_id(&f, "a long id that needs more memory than there was before");
+  assert_string_equal(shown.at, "2");
+  runnel__parser_restart(&f.parser);
+  shown = runnel__parser_show_id(&f.parser);
+  set_id(&f, "another long id that needs more memory than there was before");
+  set_id(&f, "3");
+  assert_string_equal(shown.at,
+                      "a long id that needs more memory than there was before");
+  tear_down(&f);
+}
+
 static void test_set_id_leaves_a_pending_id(void **state) {
   (void)state;
   struct fixture f;
@@ -351,6 +372,7 @@ int runnel__test_parser_promise(void) {
       cmocka_unit_test(test_an_event_refused_many_times),
       cmocka_unit_test(test_a_repaired_event_refused_many_times),
       cmocka_unit_test(test_set_id_while_an_event_is_shown),
+      cmocka_unit_test(test_set_id_while_an_id_is_shown),
       cmocka_unit_test(test_set_id_leaves_a_pending_id),
       cmocka_unit_test(test_set_id_is_bounded),
       cmocka_unit_test(test_keep_returns_what_is_needed),

@@ -156,13 +156,19 @@ static int hear_event(runnel_stream *handle, const struct runnel_event *event,
   return result;
 }
 
+/* Whatever the callback does, its slice stays as it is until it returns. */
 static void show_slice(struct story_stream *stream, const char *kind,
                        const char *at, size_t len) {
   struct story_bytes line = {0};
+  struct story_bytes before = {0};
   story_bytes_text(&line, kind);
   add_slice(stream, &line, " ", at, len);
   finish(stream, &line);
+  story_bytes_add(&before, at, len);
   story_app_todo(stream->app, &(struct story_action){.stream = stream}, kind);
+  if (len > 0 && memcmp(before.at, at, len) != 0)
+    story_app_fail(stream->app, "the slice of %s has changed", kind);
+  story_bytes_free(&before);
 }
 
 static void hear_id(runnel_stream *handle, const char *id, size_t len,

@@ -76,6 +76,12 @@ void runnel__parser_refuse(struct runnel__parser *parser,
 static inline struct runnel__str
 runnel__parser_id(const struct runnel__parser *parser);
 
+/* The same, to be shown: until the next runnel__parser_next its bytes stay as
+ * they are, whatever runnel__parser_set_id does. Only while no id is pending:
+ * what was returned last ended its block, or nothing was since the restart. */
+static inline struct runnel__str
+runnel__parser_show_id(struct runnel__parser *parser);
+
 /* 1 if the item just returned changed the id in force to another value. */
 int runnel__parser_id_changed(const struct runnel__parser *parser);
 
@@ -179,6 +185,13 @@ runnel__parser_id(const struct runnel__parser *parser) {
   const struct runnel__store *store = &parser->ids[parser->in_force];
   struct runnel__str id = {store->at != NULL ? store->at : "", store->len};
   return id;
+}
+
+static inline struct runnel__str
+runnel__parser_show_id(struct runnel__parser *parser) {
+  assert(!parser->has_id || parser->shown != 0);
+  parser->shown_id = parser->in_force;
+  return runnel__parser_id(parser);
 }
 
 /* What next and feed do when there is more to it. */

@@ -2,7 +2,7 @@
  * each the callers look at the stream again. */
 #include "stream.h"
 
-#include <string.h>
+#include <assert.h>
 
 #include "client.h"
 
@@ -13,36 +13,17 @@ static void owe_id(runnel_stream *stream) {
     stream->id_due = 1;
 }
 
-static void say_id(runnel_stream *stream, struct runnel__str id) {
+/* A pause comes before the next item is parsed, and what it kept is parsed
+ * after on_id: no id is ever pending here. */
+void runnel__deliver_id(runnel_stream *stream) {
+  if (!stream->id_due || stream->paused ||
+      stream->state == RUNNEL_STATE_CLOSING)
+    return;
+  struct runnel__str id = runnel__parser_show_id(&stream->parser);
   stream->id_due = 0;
   runnel__stream_enter(stream);
   stream->policy->on_id(stream, id.at, id.len, stream->user);
   runnel__stream_leave(stream);
-}
-
-/* on_id, unless it is not owed or a pause holds it back. */
-static void tell_id(runnel_stream *stream) {
-  if (!stream->id_due || stream->paused ||
-      stream->state == RUNNEL_STATE_CLOSING)
-    return;
-  say_id(stream, runnel__parser_id(&stream->parser));
-}
-
-/* The id is a copy here, since nothing else keeps it while the application may
- * set another; without memory for it, it is owed until the next turn. */
-void runnel__deliver_owed(runnel_stream *stream) {
-  runnel_client *client = stream->client;
-  if (!stream->id_due || stream->state == RUNNEL_STATE_CLOSING)
-    return;
-  struct runnel__str id = runnel__parser_id(&stream->parser);
-  char *copy = runnel__copy(&client->mem, id.at, id.len);
-  if (copy == NULL) {
-    runnel__client_ready(client, stream);
-    return;
-  }
-  id.at = copy;
-  say_id(stream, id);
-  runnel__free(&client->mem, copy);
 }
 
 static int is_sentinel(const char *sentinel, const struct runnel_event *event) {
@@ -54,7 +35,7 @@ static int is_sentinel(const char *sentinel, const struct runnel_event *event) {
 static void take_sentinel(runnel_stream *stream) {
   uint32_t epoch = stream->epoch;
   owe_id(stream);
-  tell_id(stream);
+  runnel__deliver_id(stream);
   if (stream->epoch == epoch)
     runnel__stream_end(stream, RUNNEL_OK, RUNNEL_PHASE_BODY, 0);
 }
@@ -86,7 +67,7 @@ void runnel__deliver_event(runnel_stream *stream,
   }
   runnel__stream_leave(stream);
   if (stream->id_due)
-    tell_id(stream);
+    runnel__deliver_id(stream);
 }
 
 static void tell_comment(runnel_stream *stream,
@@ -105,7 +86,7 @@ static void tell_drop(runnel_stream *stream, const struct runnel_event *event) {
     stream->policy->on_drop(stream, &drop, stream->user);
     runnel__stream_leave(stream);
   }
-  tell_id(stream);
+  runnel__deliver_id(stream);
 }
 
 /* A server's `retry` is in force as its line ends. */
@@ -119,12 +100,9 @@ static void take_retry(runnel_stream *stream, int64_t retry_ms) {
 void runnel__deliver(runnel_stream *stream, int kind,
                      const struct runnel_event *event) {
   switch (kind) {
-  case RUNNEL_PARSED_EVENT:
-    runnel__deliver_event(stream, event);
-    break;
   case RUNNEL_PARSED_ID:
     owe_id(stream);
-    tell_id(stream);
+    runnel__deliver_id(stream);
     break;
   case RUNNEL_PARSED_COMMENT:
     tell_comment(stream, event);
@@ -132,10 +110,9 @@ void runnel__deliver(runnel_stream *stream, int kind,
   case RUNNEL_PARSED_RETRY:
     take_retry(stream, event->retry_ms);
     break;
-  case RUNNEL_PARSED_DROP:
-    tell_drop(stream, event);
-    break;
   default:
+    assert(kind == RUNNEL_PARSED_DROP);
+    tell_drop(stream, event);
     break;
   }
 }

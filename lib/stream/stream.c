@@ -346,8 +346,7 @@ void runnel__stream_serve(runnel_stream *stream) {
     finish_close(stream);
     return;
   }
-  if (!stream->paused)
-    runnel__deliver_owed(stream);
+  runnel__deliver_id(stream);
   if (stream->paused || stream->state == RUNNEL_STATE_CLOSING)
     return; /* closing: it is on the ready list again */
   if (stream->parked) {

@@ -207,13 +207,13 @@ void runnel__exchange_listen(runnel_stream *stream); /* tells the link */
 void runnel__exchange_cut(runnel_stream *stream);
 void runnel__exchange_sweep(runnel_stream *stream); /* frees reply and rest */
 
-/* deliver.c: shows one parsed item; an event, the commonest, alone. */
+/* deliver.c: shows one parsed item: an event, or any other kind. */
 void runnel__deliver_event(runnel_stream *stream,
                            const struct runnel_event *event);
 void runnel__deliver(runnel_stream *stream, int kind,
                      const struct runnel_event *event);
-/* An on_id that a pause held back. */
-void runnel__deliver_owed(runnel_stream *stream);
+/* on_id, if it is owed and nothing holds it back. */
+void runnel__deliver_id(runnel_stream *stream);
 
 /* alarm.c: its deadline is there. */
 void runnel__stream_alarm(runnel_stream *stream);
