@@ -48,6 +48,17 @@ static void finish(struct story_stream *stream, struct story_bytes *line) {
   story_bytes_free(line);
 }
 
+/* Whatever the callback does, its slice stays as it is until it returns. */
+static void act_on_slice(struct story_stream *stream, const char *kind,
+                         const char *at, size_t len) {
+  struct story_bytes before = {0};
+  story_bytes_add(&before, at, len);
+  story_app_todo(stream->app, &(struct story_action){.stream = stream}, kind);
+  if (len > 0 && memcmp(before.at, at, len) != 0)
+    story_app_fail(stream->app, "the slice of on_%s has changed", kind);
+  story_bytes_free(&before);
+}
+
 static void hear_request(runnel_stream *handle, runnel_request *request,
                          const struct runnel_attempt *attempt, void *user) {
   struct story_stream *stream = user;
@@ -76,8 +87,7 @@ static void hear_request(runnel_stream *handle, runnel_request *request,
     story_app_proceed(stream->app, stream, RUNNEL_OK);
   stream->request = request;
   stream->held = 0;
-  story_app_todo(stream->app, &(struct story_action){.stream = stream},
-                 "request");
+  act_on_slice(stream, "request", attempt->id, attempt->id_len);
   if (!stream->held)
     stream->request = NULL;
 }
@@ -156,19 +166,13 @@ static int hear_event(runnel_stream *handle, const struct runnel_event *event,
   return result;
 }
 
-/* Whatever the callback does, its slice stays as it is until it returns. */
 static void show_slice(struct story_stream *stream, const char *kind,
                        const char *at, size_t len) {
   struct story_bytes line = {0};
-  struct story_bytes before = {0};
   story_bytes_text(&line, kind);
   add_slice(stream, &line, " ", at, len);
   finish(stream, &line);
-  story_bytes_add(&before, at, len);
-  story_app_todo(stream->app, &(struct story_action){.stream = stream}, kind);
-  if (len > 0 && memcmp(before.at, at, len) != 0)
-    story_app_fail(stream->app, "the slice of %s has changed", kind);
-  story_bytes_free(&before);
+  act_on_slice(stream, kind, at, len);
 }
 
 static void hear_id(runnel_stream *handle, const char *id, size_t len,

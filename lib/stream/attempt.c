@@ -130,9 +130,10 @@ static int begin_attempt(runnel_stream *stream) {
   return RUNNEL_OK;
 }
 
-static void tell_request(runnel_stream *stream, struct runnel__str id) {
+static void tell_request(runnel_stream *stream) {
   struct runnel__attempt *attempt = stream->attempt;
   struct runnel_request *request = attempt->request;
+  struct runnel__str id = runnel__parser_show_id(&stream->parser);
   char url[RUNNEL__URL_BYTES_MAX + 1];
   runnel__url_print(url, sizeof url, &attempt->url, 1);
   struct runnel_attempt info = {
@@ -189,16 +190,7 @@ static int ask_application(runnel_stream *stream) {
   if (attempt->request == NULL)
     return 1;
   uint32_t epoch = stream->epoch;
-  struct runnel__mem *mem = &stream->client->mem;
-  struct runnel__str id = runnel__parser_id(&stream->parser);
-  char *copy = runnel__copy(mem, id.at, id.len); /* it may set another */
-  if (copy == NULL) {
-    runnel__stream_end(stream, RUNNEL_ENOMEM, RUNNEL_PHASE_REQUEST, 0);
-    return 0;
-  }
-  id.at = copy;
-  tell_request(stream, id);
-  runnel__free(mem, copy);
+  tell_request(stream);
   if (stream->epoch != epoch)
     return 0;
   if (attempt->request->code != RUNNEL_OK) {
