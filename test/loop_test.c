@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include "../lib/net/loop.h"
+#include "../lib/net/resolve.h"
+#include "resolver.h"
 #include "rig.h"
 
 int runnel__test_loop(void);
@@ -322,7 +324,54 @@ static void test_dropped_look_ups_are_not_heard(void **state) {
   rig_close(&rig);
 }
 
+/* A thread is left for one more name, and answers it. */
+static void test_names_without_answer_delay_no_other(void **state) {
+  (void)state;
+  enum { STUCK = RUNNEL__RESOLVE_THREADS_MAX - 1 };
+  static struct answer stuck[STUCK];
+  struct answer other;
+  struct rig rig;
+  rig_open(&rig, 0);
+  memset(stuck, 0, sizeof stuck);
+  for (size_t i = 0; i < STUCK; i++)
+    assert_non_null(
+        rig.world->ops->resolve(rig.world, "a.slow.test", &stuck[i]));
+  resolver_wait(STUCK);
+  for (size_t i = 0; i < 10; i++) {
+    look_up(&rig, &other, "127.0.0.1");
+    assert_int_equal(other.code, RUNNEL_OK);
+  }
+  for (size_t i = 0; i < STUCK; i++)
+    assert_int_equal(stuck[i].heard, 0);
+  resolver_answer();
+  for (size_t i = 0; i < STUCK; i++) {
+    RIG_UNTIL(&rig, stuck[i].heard);
+    assert_int_equal(stuck[i].code, RUNNEL_OK);
+  }
+  rig_close(&rig);
+}
+
 static void test_close_waits_for_no_look_up(void **state) {
+  (void)state;
+  enum { LOOKUPS = RUNNEL__RESOLVE_THREADS_MAX + 3 }; /* some in the queue */
+  struct answer answer = {0};
+  struct runnel__lookup *lookups[LOOKUPS];
+  struct rig rig;
+  int ended = resolver_ended();
+  rig_open(&rig, 0);
+  for (size_t i = 0; i < LOOKUPS; i++)
+    lookups[i] = rig.world->ops->resolve(rig.world, "a.slow.test", &answer);
+  resolver_wait(RUNNEL__RESOLVE_THREADS_MAX);
+  for (size_t i = 0; i < LOOKUPS; i++)
+    rig.world->ops->drop(lookups[i]);
+  rig_close(&rig);
+  assert_int_equal(answer.heard, 0);
+  assert_int_equal(resolver_ended(), ended);
+  resolver_answer();
+}
+
+/* They end while it closes, and after. */
+static void test_close_with_look_ups_at_any_stage(void **state) {
   (void)state;
   for (int round = 0; round < 50; round++) {
     struct rig rig;
@@ -429,7 +478,9 @@ int runnel__test_loop(void) {
       cmocka_unit_test(test_a_name_that_cannot_exist),
       cmocka_unit_test(test_more_look_ups_than_threads),
       cmocka_unit_test(test_dropped_look_ups_are_not_heard),
+      cmocka_unit_test(test_names_without_answer_delay_no_other),
       cmocka_unit_test(test_close_waits_for_no_look_up),
+      cmocka_unit_test(test_close_with_look_ups_at_any_stage),
       cmocka_unit_test(test_no_memory_for_a_world),
       cmocka_unit_test(test_no_descriptors_for_a_world),
       cmocka_unit_test(test_an_own_loop_runs_and_ends),
