@@ -83,7 +83,7 @@ static int check_rest(const struct runnel_stream_options *options,
     return runnel__options_refuse(error_text, RUNNEL_EINVAL,
                                   "%sbody is NULL, body_len %zu", prefix,
                                   options->body_len);
-  if ((uint64_t)options->body_len > (uint64_t)RUNNEL_BYTES_MAX)
+  if (runnel__ask_body_over(options->body_len))
     return runnel__options_refuse(error_text, RUNNEL_EINVAL,
                                   "%sbody_len is %zu: over RUNNEL_BYTES_MAX",
                                   prefix, options->body_len);

@@ -61,4 +61,9 @@ runnel__ask_method(const struct runnel__ask *ask) {
   return runnel__str_of(ask->method == NULL ? "GET" : ask->method);
 }
 
+/* 1 if a body is longer than any may be, which needs 64 bits to be. */
+static inline int runnel__ask_body_over(uint64_t body_len) {
+  return body_len > (uint64_t)RUNNEL_BYTES_MAX;
+}
+
 #endif

@@ -102,7 +102,7 @@ int runnel__request_set_body(struct runnel_request *request, const void *body,
     return err;
   if (len > 0 && body == NULL)
     return RUNNEL_EINVAL;
-  if ((uint64_t)len > (uint64_t)RUNNEL_BYTES_MAX)
+  if (runnel__ask_body_over(len))
     return RUNNEL_ETOOBIG;
   const runnel_stream *stream = request->stream;
   if (body != NULL && stream->attempt->crossed &&
