@@ -233,7 +233,8 @@ struct runnel_tls_options {
   size_t pins_len;
 
   /* Versions, enum runnel_tls_version. Defaults: 1.2, and the highest that
-   * mbedTLS has. */
+   * mbedTLS has; a version_min that it has not is RUNNEL_EINVAL, a version_max
+   * is only a bound. */
   int version_min;
   int version_max;
 
@@ -263,8 +264,8 @@ RUNNEL_API int runnel_tls_new(runnel_tls **tls,
                               struct runnel_tls_options *options);
 
 /* Reads everything anew, for handshakes that begin later; connections that are
- * open stay as they are. On an error, as for runnel_tls_new, the old settings
- * stay in force. */
+ * open stay as they are, and no session is used again. `options` may be NULL:
+ * the defaults. Errors: as runnel_tls_new; the old settings stay in force. */
 RUNNEL_API int runnel_tls_reload(runnel_tls *tls,
                                  struct runnel_tls_options *options);
 
@@ -700,8 +701,9 @@ struct runnel_stream_options {
    * of the client's stream_defaults, else runnel's. */
   runnel_tls *tls;
 
-  /* A TLS handshake, in ms, 1 to RUNNEL_MS_MAX; default 10,000; off:
-   * RUNNEL_NONE. */
+  /* A TLS handshake, within open_ms_max, in ms, 1 to RUNNEL_MS_MAX; default
+   * 10,000; off: RUNNEL_NONE. Over it the attempt ends with RUNNEL_ETIMEDOUT,
+   * phase handshake. */
   int64_t handshake_ms_max;
 };
 
@@ -742,9 +744,10 @@ struct runnel_stream_stats {
 };
 
 /* Opens a stream; the first attempt starts on the loop's next turn. `stream`
- * may be NULL. Everything in `options` is copied but `user`. Errors:
- * RUNNEL_EINVAL, RUNNEL_EURL, RUNNEL_ENOMEM, RUNNEL_ESTATE (the client is
- * closing). */
+ * may be NULL. Everything in `options` is copied but `user`; `tls` is counted.
+ * Errors: RUNNEL_EINVAL (also an https URL where the system has no certificates
+ * to trust), RUNNEL_EURL, RUNNEL_ENOMEM, RUNNEL_ERESOURCE (mbedTLS could not be
+ * started), RUNNEL_ESTATE (the client is closing). */
 RUNNEL_API int runnel_stream_open(runnel_stream **stream, runnel_client *client,
                                   struct runnel_stream_options *options);
 
