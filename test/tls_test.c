@@ -1,6 +1,6 @@
 /* TLS as a codec: ours against plain mbedTLS, in memory. What comes out may not
- * depend on how the bytes are cut, and no fault of the peer's, of the line or
- * of memory may end in anything but an error that says what it was. */
+ * depend on how the bytes are cut, and no fault of the line or of memory may
+ * end in anything but an error that says what it was. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
