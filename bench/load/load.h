@@ -15,11 +15,12 @@
 
 #include <stddef.h>
 #include <stdint.h>
+
+#include "../pair/pair.h"
 #include <string.h>
 
 #define LOAD_ADDRESSES 8 /* 127.0.0.1 to .8, so that ports do not run out */
 #define LOAD_READ_BYTES ((size_t)65536)
-#define LOAD_CONTROL_FD 3
 #define LOAD_SECONDS_MAX 60 /* of one session; then its processes are ended */
 #define LOAD_NUMBER_AT 5    /* of the data: after {"n": */
 #define LOAD_NUMBER_LEN 8
@@ -152,31 +153,20 @@ void load_uv_run(struct load_session *session);
 void load_runnel_run(struct load_session *session);
 int load_server_run(const struct load_plan *plan);
 
-/* Processes. */
-
 struct load_role {
   const char *name;
   void (*run)(struct load_session *session);
 };
 
-/* Runs one session with the client `name`. 0: it measured; -1: it failed. */
-int load_spawn_session(struct load_result *result, const char *name,
-                       const struct load_plan *plan);
-/* Cores that this process may run on. */
-int load_spawn_cores(void);
-/* Raises the soft limit on descriptors to the hard one and returns it. */
-int load_spawn_descriptors(void);
-
 /* The report. */
 
 #define LOAD_CLIENTS 3
-#define LOAD_ROUNDS_MAX 101
 
 struct load_row {
   const char *name;
   struct load_plan plan;
-  double value[LOAD_CLIENTS][LOAD_ROUNDS_MAX];  /* in the kind's unit */
-  double second[LOAD_CLIENTS][LOAD_ROUNDS_MAX]; /* blast: M events/s; storm:
+  double value[LOAD_CLIENTS][PAIR_ROUNDS_MAX];  /* in the kind's unit */
+  double second[LOAD_CLIENTS][PAIR_ROUNDS_MAX]; /* blast: M events/s; storm:
                                                    CPU us each; else unused */
 };
 

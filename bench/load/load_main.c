@@ -35,10 +35,7 @@
  * Events are numbered: one that is lost, comes twice or out of order ends the
  * run with exit status 1, and so does a session that takes longer than a
  * minute. Linux only (epoll, affinity). */
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include "load.h"
 
@@ -71,54 +68,21 @@ static struct load_row rows[] = {
 
 #define ROWS (sizeof rows / sizeof rows[0])
 
-struct arguments {
-  int json;
-  int quick;
-  int rounds;
-  const char *only;
-};
-
-/* As one of a session's two processes; see spawn.c for the arguments. */
-static int run_role(const char *name, char **numbers) {
+/* As one of a session's two processes. */
+static int run_role(const char *name) {
   static struct load_session session;
-  int value[5];
-  for (int i = 0; i < 5; i++)
-    value[i] = (int)strtol(numbers[i], NULL, 10);
-  struct load_plan plan = {value[0], value[1], value[2], value[3], value[4]};
-  signal(SIGPIPE, SIG_IGN);
-  alarm(LOAD_SECONDS_MAX + 5); /* should the parent be gone */
-  load_spawn_descriptors();
+  struct load_plan plan;
+  if (pair_begin(&plan, sizeof plan, LOAD_SECONDS_MAX) != 0)
+    return 1;
   if (strcmp(name, "server") == 0)
     return load_server_run(&plan);
   for (int i = 0; i < LOAD_CLIENTS; i++)
     if (strcmp(name, roles[i].name) == 0) {
       load_session_init(&session, &plan);
       roles[i].run(&session);
-      return write(STDOUT_FILENO, &session.result, sizeof session.result) !=
-             sizeof session.result;
+      return pair_report(&session.result, sizeof session.result) != 0;
     }
   return 2;
-}
-
-static int read_arguments(struct arguments *args, int argc, char **argv) {
-  *args = (struct arguments){.only = ""};
-  for (int i = 1; i < argc; i++) {
-    if (strcmp(argv[i], "--json") == 0)
-      args->json = 1;
-    else if (strcmp(argv[i], "--quick") == 0)
-      args->quick = 1;
-    else if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc)
-      args->rounds = (int)strtol(argv[++i], NULL, 10);
-    else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc)
-      args->only = argv[++i];
-    else
-      return -1;
-    if (args->rounds < 0 || args->rounds > LOAD_ROUNDS_MAX)
-      return -1;
-  }
-  if (args->rounds == 0)
-    args->rounds = args->quick ? 3 : 5;
-  return 0;
 }
 
 /* What this machine and a short run make of the plan. */
@@ -133,10 +97,12 @@ static void fit_plan(struct load_plan *plan, int descriptors, int quick) {
 /* The clients take turns, another one first each round. */
 static int run_row(struct load_row *row, int rounds) {
   struct load_result result;
+  const struct pair_job job = {&row->plan, sizeof row->plan, &result,
+                               sizeof result, LOAD_SECONDS_MAX};
   for (int round = 0; round < rounds; round++)
     for (int turn = 0; turn < LOAD_CLIENTS; turn++) {
       int client = (round + turn) % LOAD_CLIENTS;
-      if (load_spawn_session(&result, roles[client].name, &row->plan) != 0) {
+      if (pair_run(&job, roles[client].name) != 0) {
         fprintf(stderr, "load: %s: %s failed\n", row->name, roles[client].name);
         return -1;
       }
@@ -146,17 +112,14 @@ static int run_row(struct load_row *row, int rounds) {
 }
 
 int main(int argc, char **argv) {
-  struct arguments args;
-  if (argc == 8 && strcmp(argv[1], "--role") == 0)
-    return run_role(argv[2], argv + 3);
-  if (read_arguments(&args, argc, argv) != 0) {
-    fputs("usage: load [--json] [--quick] [--rounds N, 1 to 101] "
-          "[--only TEXT]\n",
-          stderr);
+  struct pair_args args;
+  const char *role = pair_role(argc, argv);
+  if (role != NULL)
+    return run_role(role);
+  if (pair_read_args(&args, argc, argv, "load", 3) != 0)
     return 2;
-  }
-  int descriptors = load_spawn_descriptors();
-  if (load_spawn_cores() < 2)
+  int descriptors = pair_descriptors();
+  if (pair_cores() < 2)
     fputs("load: one core: client and server share it\n", stderr);
   if (!args.json)
     load_report_head(roles);

@@ -133,7 +133,7 @@ static void send_more(struct server *server, struct peer *peer) {
 /* 0: the control socket ended. */
 static int obey(struct server *server) {
   char order = 0;
-  if (read(LOAD_CONTROL_FD, &order, 1) != 1)
+  if (read(PAIR_CONTROL_FD, &order, 1) != 1)
     return 0;
   for (int fd = 0; fd < FDS_MAX; fd++) {
     struct peer *peer = server->peers[fd];
@@ -163,7 +163,7 @@ static void listen_all(struct server *server) {
     ports[i] = ntohs(address.sin_port);
     add_peer(server, fd, LISTENING);
   }
-  if (write(LOAD_CONTROL_FD, ports, sizeof ports) != sizeof ports)
+  if (write(PAIR_CONTROL_FD, ports, sizeof ports) != sizeof ports)
     load_fail("server: control");
 }
 
@@ -192,7 +192,7 @@ int load_server_run(const struct load_plan *plan) {
   server.epoll = epoll_create1(EPOLL_CLOEXEC);
   if (load_frames_init(&server.frames, plan->size, plan->framing) != 0)
     load_fail("server: memory");
-  if (epoll_ctl(server.epoll, EPOLL_CTL_ADD, LOAD_CONTROL_FD, &control) != 0)
+  if (epoll_ctl(server.epoll, EPOLL_CTL_ADD, PAIR_CONTROL_FD, &control) != 0)
     load_fail("server: epoll_ctl");
   listen_all(&server);
   for (;;) {

@@ -52,7 +52,7 @@ static size_t resident_bytes(void) {
 }
 
 static void order(char what) {
-  if (write(LOAD_CONTROL_FD, &what, 1) != 1)
+  if (write(PAIR_CONTROL_FD, &what, 1) != 1)
     load_fail("control");
 }
 
@@ -67,7 +67,7 @@ static void stop_clock(struct load_session *session) {
 void load_session_init(struct load_session *session,
                        const struct load_plan *plan) {
   *session = (struct load_session){.plan = *plan};
-  if (read(LOAD_CONTROL_FD, session->ports, sizeof session->ports) !=
+  if (read(PAIR_CONTROL_FD, session->ports, sizeof session->ports) !=
       sizeof session->ports)
     load_fail("the server did not start");
   session->lap_events = load_frames_events(plan->size);

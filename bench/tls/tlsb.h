@@ -16,14 +16,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../pair/pair.h"
+
 #define TLSB_HOST "bench.test"
 /* The letter that follows says whether the stream is a steady one. */
 #define TLSB_PATH "/bench/subscriptions/of-some-length/"
-#define TLSB_CONTROL_FD 3
-#define TLSB_TASK_FD 4
-#define TLSB_SECONDS_MAX                                                       \
-  120 /* of one session; then its processes are ended                          \
-       */
+/* Of one session; then its processes are ended. */
+#define TLSB_SECONDS_MAX 120
 #define TLSB_READ_BYTES ((size_t)65536)
 #define TLSB_STEADY_MS 500 /* between two events of a steady stream */
 
@@ -65,11 +64,10 @@ struct tlsb_identity {
   char key[4096];
 };
 
-/* What a child process is given, as it stands, at TLSB_TASK_FD. */
+/* What both processes are given. */
 struct tlsb_task {
   struct tlsb_plan plan;
   struct tlsb_identity identity;
-  char role[16]; /* "server", or the client's name */
 };
 
 /* What one session measured. */
@@ -171,29 +169,16 @@ int tlsb_server_run(const struct tlsb_task *task);
 /* Certificates for TLSB_HOST, with a key of that kind. 0 or -1. */
 int tlsb_identity_make(struct tlsb_identity *identity, int key);
 
-/* Processes ---------------------------------------------------------------- */
-
-/* Runs one session with the client `name`. 0: it measured; -1: it failed. */
-int tlsb_spawn_session(struct tlsb_result *result, struct tlsb_task *task,
-                       const char *name);
-/* In a child: reads its task, or fails. */
-void tlsb_spawn_task(struct tlsb_task *task);
-/* Cores that this process may run on. */
-int tlsb_spawn_cores(void);
-/* Raises the soft limit on descriptors to the hard one and returns it. */
-int tlsb_spawn_descriptors(void);
-
 /* The report --------------------------------------------------------------- */
 
 #define TLSB_CLIENTS 2
-#define TLSB_ROUNDS_MAX 101
 #define TLSB_FIGURES 4
 
 struct tlsb_row {
   const char *name;
   struct tlsb_plan plan;
   /* The first figure is the kind's own. */
-  double value[TLSB_CLIENTS][TLSB_FIGURES][TLSB_ROUNDS_MAX];
+  double value[TLSB_CLIENTS][TLSB_FIGURES][PAIR_ROUNDS_MAX];
 };
 
 void tlsb_row_add(struct tlsb_row *row, int client, int round,

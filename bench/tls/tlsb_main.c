@@ -11,39 +11,36 @@
  * Scenarios, their units, and what is counted (the client process alone; the
  * server is another, on another core, and is OpenSSL):
  *
- *   shake    ms CPU each  user and system, of one reconnect: connect,
- * handshake, request, response, one event, end; 16 streams at once bulk MB/s of
- * CPU  plain bytes that a second of CPU receives (10^6), in records of 1, 4 and
- * 16 KiB, each an HTTP chunk that holds one event; MB/s by the clock beside it:
- * where it is far lower, the server was the slower one idle     bytes each what
- * malloc gave out for each open, silent stream, its own overhead included;
- * growth of resident memory beside it. Both from the first stream to the last,
- * so that what all share is not counted storm    ms CPU each  the server drops
- * 2,000 streams at once: until each has the next event again; seconds beside it
- *   latency  us, p99      from the server's encryption of an event to the
- *                         callback, for 1,000 open streams that have an event
- *                         every 500 ms each, while 2,000 others are dropped and
- *                         come back, again and again for 10 s; p50 and the
- *                         greatest one beside it, and how many handshakes there
- *                         were meanwhile. Here alone runnel keeps its limits on
- *                         dials per second, but where it says "ungated"
+ *   shake    ms CPU each   user and system, of one reconnect: connect,
+ *                          handshake, request, response, one event, end; 16
+ *                          streams at once
  *
- * Clients, in one run, taking turns: `bare` (epoll and mbedTLS, which verifies
- * the certificate in its own way and keeps one session for all) and `runnel`
- * (runnel.h alone). EC is P-256, RSA has 2,048 bits; one authority signs the
- * server's certificate. Key exchange is X25519, and the cipher
- * ChaCha20-Poly1305 where none is named; TLS 1.3 where mbedTLS has it.
+ *   bulk     MB/s of CPU   plain bytes that a second of CPU receives (10^6), in
+ *                          records of 1, 4 and 16 KiB, each an HTTP chunk that
+ *                          holds one event; MB/s by the clock beside it: where
+ *                          it is far lower, the server was the slower one
  *
- * Events are numbered: one that is lost, comes twice or out of order ends the
- * run with exit status 1, and so do a session of more than two minutes and a
- * scenario whose handshakes are not of the kind that it is about. Linux only
- * (epoll, affinity, glibc's malloc for what it gave out). */
+ *   idle     bytes each    what malloc gave out for each open, silent stream,
+ *                          its own overhead included; growth of resident memory
+ *                          beside it. Both from the first stream to the last,
+ *                          so that what all share is not counted
+ *
+ *   storm    ms CPU each   the server drops 2,000 streams at once: until each
+ *                          has the next event again; seconds beside it
+ *
+ *   latency  us, p99       from the server's encryption of an event to the
+ *                          callback, for 1,000 open streams that have an event
+ *                          every 500 ms each, while 2,000 others are dropped
+ *                          and come back, again and again for 10 s; p50 and the
+ *                          greatest one beside it, and how many handshakes
+ *                          there were meanwhile. Here alone runnel keeps its
+ *                          limits on dials per second, but where it says
+ *                          "ungated"
+ */
 #include <mbedtls/ssl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "tlsb.h"
 
@@ -139,13 +136,6 @@ static struct tlsb_row rows[] = {
 
 #define ROWS (sizeof rows / sizeof rows[0])
 
-struct arguments {
-  int json;
-  int quick;
-  int rounds;
-  const char *only;
-};
-
 static int has_version(int version) {
 #if defined(MBEDTLS_SSL_PROTO_TLS1_3)
   return version <= 13;
@@ -155,44 +145,20 @@ static int has_version(int version) {
 }
 
 /* As one of a session's two processes. */
-static int run_child(void) {
+static int run_role(const char *name) {
   static struct tlsb_task task;
   static struct tlsb_session session;
-  signal(SIGPIPE, SIG_IGN);
-  alarm(TLSB_SECONDS_MAX + 5); /* should the parent be gone */
-  tlsb_spawn_descriptors();
-  tlsb_spawn_task(&task);
-  if (strcmp(task.role, "server") == 0)
+  if (pair_begin(&task, sizeof task, TLSB_SECONDS_MAX) != 0)
+    return 1;
+  if (strcmp(name, "server") == 0)
     return tlsb_server_run(&task);
   for (int i = 0; i < TLSB_CLIENTS; i++)
-    if (strcmp(task.role, clients[i]->name) == 0) {
+    if (strcmp(name, clients[i]->name) == 0) {
       tlsb_session_init(&session, &task, clients[i]);
       clients[i]->run(&session);
-      return write(STDOUT_FILENO, &session.result, sizeof session.result) !=
-             sizeof session.result;
+      return pair_report(&session.result, sizeof session.result) != 0;
     }
   return 2;
-}
-
-static int read_arguments(struct arguments *args, int argc, char **argv) {
-  *args = (struct arguments){.only = ""};
-  for (int i = 1; i < argc; i++) {
-    if (strcmp(argv[i], "--json") == 0)
-      args->json = 1;
-    else if (strcmp(argv[i], "--quick") == 0)
-      args->quick = 1;
-    else if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc)
-      args->rounds = (int)strtol(argv[++i], NULL, 10);
-    else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc)
-      args->only = argv[++i];
-    else
-      return -1;
-    if (args->rounds < 0 || args->rounds > TLSB_ROUNDS_MAX)
-      return -1;
-  }
-  if (args->rounds == 0)
-    args->rounds = args->quick ? 1 : 5;
-  return 0;
 }
 
 /* What this machine and a short run make of the plan. */
@@ -221,12 +187,14 @@ static int is_sound(const struct tlsb_plan *plan,
 /* The clients take turns, another one first each round. */
 static int run_row(struct tlsb_row *row, struct tlsb_task *task, int rounds) {
   struct tlsb_result result;
+  const struct pair_job job = {task, sizeof *task, &result, sizeof result,
+                               TLSB_SECONDS_MAX};
   task->plan = row->plan;
   for (int round = 0; round < rounds; round++)
     for (int turn = 0; turn < TLSB_CLIENTS; turn++) {
       int client = (round + turn) % TLSB_CLIENTS;
       const char *name = clients[client]->name;
-      if (tlsb_spawn_session(&result, task, name) != 0) {
+      if (pair_run(&job, name) != 0) {
         fprintf(stderr, "tls: %s: %s failed\n", row->name, name);
         return -1;
       }
@@ -240,10 +208,10 @@ static int run_row(struct tlsb_row *row, struct tlsb_task *task, int rounds) {
   return 0;
 }
 
-static int run_rows(const struct arguments *args,
+static int run_rows(const struct pair_args *args,
                     const struct tlsb_identity *identities) {
   static struct tlsb_task task;
-  int descriptors = tlsb_spawn_descriptors();
+  int descriptors = pair_descriptors();
   if (!args->json)
     tlsb_report_head();
   for (size_t i = 0; i < ROWS; i++) {
@@ -262,16 +230,13 @@ static int run_rows(const struct arguments *args,
 
 int main(int argc, char **argv) {
   static struct tlsb_identity identities[TLSB_KEYS];
-  struct arguments args;
-  if (argc == 2 && strcmp(argv[1], "--child") == 0)
-    return run_child();
-  if (read_arguments(&args, argc, argv) != 0) {
-    fputs("usage: tls [--json] [--quick] [--rounds N, 1 to 101] "
-          "[--only TEXT]\n",
-          stderr);
+  struct pair_args args;
+  const char *role = pair_role(argc, argv);
+  if (role != NULL)
+    return run_role(role);
+  if (pair_read_args(&args, argc, argv, "tls", 1) != 0)
     return 2;
-  }
-  if (tlsb_spawn_cores() < 2)
+  if (pair_cores() < 2)
     fputs("tls: one core: client and server share it\n", stderr);
   for (int key = 0; key < TLSB_KEYS; key++)
     if (tlsb_identity_make(&identities[key], key) != 0) {

@@ -228,7 +228,7 @@ static void serve(const struct epoll_event *event) {
 /* 0: the control socket ended. */
 static int obey(void) {
   char order = 0;
-  if (read(TLSB_CONTROL_FD, &order, 1) != 1)
+  if (read(PAIR_CONTROL_FD, &order, 1) != 1)
     return 0;
   for (int fd = 0; fd < PEERS_MAX; fd++)
     if (self.peers[fd] != NULL && !self.peers[fd]->steady) {
@@ -258,9 +258,9 @@ static void begin(const struct tlsb_task *task) {
     make_record((size_t)self.plan->record_bytes);
   watch(self.listener, &self.listener, EPOLL_CTL_ADD, EPOLLIN);
   watch(self.timer, &self.timer, EPOLL_CTL_ADD, EPOLLIN);
-  watch(TLSB_CONTROL_FD, NULL, EPOLL_CTL_ADD, EPOLLIN);
+  watch(PAIR_CONTROL_FD, NULL, EPOLL_CTL_ADD, EPOLLIN);
   uint16_t port = ntohs(address.sin_port);
-  if (write(TLSB_CONTROL_FD, &port, sizeof port) != sizeof port)
+  if (write(PAIR_CONTROL_FD, &port, sizeof port) != sizeof port)
     tlsb_fail("server: control");
 }
 

@@ -124,7 +124,7 @@ void tlsb_session_init(struct tlsb_session *session,
                        const struct tlsb_client *client) {
   *session =
       (struct tlsb_session){.task = task, .client = client, .plan = task->plan};
-  if (read(TLSB_CONTROL_FD, &session->port, sizeof session->port) !=
+  if (read(PAIR_CONTROL_FD, &session->port, sizeof session->port) !=
       sizeof session->port)
     tlsb_fail("the server did not start");
   if (task->plan.kind != TLSB_LATENCY)
@@ -150,7 +150,7 @@ static void drop(struct tlsb_session *session) {
     session->client->forget();
   session->dropped = 1;
   session->back = 0;
-  if (write(TLSB_CONTROL_FD, &order, 1) != 1)
+  if (write(PAIR_CONTROL_FD, &order, 1) != 1)
     tlsb_fail("control");
 }
 

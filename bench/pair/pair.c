@@ -1,33 +1,33 @@
-/* Runs one session: a server process and a client process, this program
- * executed anew each time, so that neither inherits the other's heap. The
- * client stays on the first core we may use, the server on the second. Both are
- * always reaped; past TLSB_SECONDS_MAX they are killed, by their ids. */
+/* See pair.h. */
 #define _GNU_SOURCE /* sched_setaffinity, memfd_create */
+#include "pair.h"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tlsb.h"
+#define TASK_FD 4
 
 /* Above those that a child expects, so that placing one never closes another.
  */
 #define FD_MIN 10
 
-int tlsb_spawn_cores(void) {
+int pair_cores(void) {
   cpu_set_t cores;
   if (sched_getaffinity(0, sizeof cores, &cores) != 0)
     return 1;
   return CPU_COUNT(&cores);
 }
 
-int tlsb_spawn_descriptors(void) {
+int pair_descriptors(void) {
   struct rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
     return 256;
@@ -57,50 +57,63 @@ static int raise_fd(int fd) {
   return high;
 }
 
-/* A file that holds the task for the role; -1: none. */
-static int write_task(struct tlsb_task *task, const char *role) {
+/* A file that holds the task; -1: none. */
+static int write_task(const struct pair_job *job) {
   int fd = memfd_create("task", MFD_CLOEXEC);
   if (fd < 0)
     return -1;
-  snprintf(task->role, sizeof task->role, "%s", role);
-  if (write(fd, task, sizeof *task) != sizeof *task) {
+  if (write(fd, job->task, job->task_len) != (ssize_t)job->task_len) {
     close(fd);
     return -1;
   }
   return raise_fd(fd);
 }
 
-void tlsb_spawn_task(struct tlsb_task *task) {
-  if (pread(TLSB_TASK_FD, task, sizeof *task, 0) != sizeof *task)
-    tlsb_fail("no task");
-  close(TLSB_TASK_FD);
-}
-
 /* The process id; -1: it could not be started. `out` < 0: none. */
-static pid_t start(const char *role, struct tlsb_task *task, int core,
+static pid_t start(const struct pair_job *job, const char *role, int core,
                    int control, int out) {
-  int given = write_task(task, role);
-  pid_t id = given < 0 ? -1 : fork();
+  int task = write_task(job);
+  pid_t id = task < 0 ? -1 : fork();
   if (id == 0) {
     pin(core);
     if (out >= 0)
       dup2(out, STDOUT_FILENO);
-    dup2(control, TLSB_CONTROL_FD);
-    dup2(given, TLSB_TASK_FD);
-    execl("/proc/self/exe", "tls", "--child", (char *)NULL);
+    dup2(control, PAIR_CONTROL_FD);
+    dup2(task, TASK_FD);
+    execl("/proc/self/exe", "bench", "--child", role, (char *)NULL);
     _exit(127);
   }
-  if (given >= 0)
-    close(given);
+  if (task >= 0)
+    close(task);
   return id;
 }
 
-/* What the client wrote; -1: nothing, or not in time. */
-static int read_result(struct tlsb_result *result, int fd) {
-  struct pollfd wait = {.fd = fd, .events = POLLIN};
-  if (poll(&wait, 1, TLSB_SECONDS_MAX * 1000) != 1)
+const char *pair_role(int argc, char **argv) {
+  return argc == 3 && strcmp(argv[1], "--child") == 0 ? argv[2] : NULL;
+}
+
+int pair_begin(void *task, size_t task_len, int seconds_max) {
+  signal(SIGPIPE, SIG_IGN);
+  alarm((unsigned)seconds_max + 5);
+  pair_descriptors();
+  if (pread(TASK_FD, task, task_len, 0) != (ssize_t)task_len)
     return -1;
-  return read(fd, result, sizeof *result) == sizeof *result ? 0 : -1;
+  close(TASK_FD);
+  return 0;
+}
+
+int pair_report(const void *result, size_t result_len) {
+  return write(STDOUT_FILENO, result, result_len) == (ssize_t)result_len ? 0
+                                                                         : -1;
+}
+
+/* What the client wrote; -1: nothing, or not in time. */
+static int read_result(const struct pair_job *job, int fd) {
+  struct pollfd wait = {.fd = fd, .events = POLLIN};
+  if (poll(&wait, 1, job->seconds_max * 1000) != 1)
+    return -1;
+  ssize_t got = read(fd, job->result, job->result_len);
+  return got == (ssize_t)job->result_len ? 0 : -1;
 }
 
 static int reap(pid_t id, int kill_it) {
@@ -114,8 +127,7 @@ static int reap(pid_t id, int kill_it) {
   return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
 }
 
-int tlsb_spawn_session(struct tlsb_result *result, struct tlsb_task *task,
-                       const char *name) {
+int pair_run(const struct pair_job *job, const char *client_name) {
   int control[2], out[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control) != 0)
     return -1;
@@ -128,12 +140,13 @@ int tlsb_spawn_session(struct tlsb_result *result, struct tlsb_task *task,
     control[i] = raise_fd(control[i]);
     out[i] = raise_fd(out[i]);
   }
-  pid_t server = start("server", task, 1, control[0], -1);
-  pid_t client = server < 0 ? -1 : start(name, task, 0, control[1], out[1]);
+  pid_t server = start(job, "server", 1, control[0], -1);
+  pid_t client =
+      server < 0 ? -1 : start(job, client_name, 0, control[1], out[1]);
   close(control[0]);
   close(control[1]);
   close(out[1]);
-  int failed = client < 0 || read_result(result, out[0]) != 0;
+  int failed = client < 0 || read_result(job, out[0]) != 0;
   close(out[0]);
   /* A client that measured ends by itself, and the server with its control
    * socket; one that failed takes the server along. */
